@@ -1,12 +1,11 @@
-//! How much memory this process may have.
+//! The memory that this process may have.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The least of what the machine has, what the control groups of this process allow (those of
-/// a container, of a service) and what `ulimit -v` allows, in bytes; `None` where the system
-/// tells nothing. Linux tells under `root`, in `/proc` and `/sys/fs/cgroup` (proc(5),
-/// cgroups(7)).
+/// The least of what the machine has, what the control groups of this process allow (those of a
+/// container, of a service) and what `ulimit -v` allows, in bytes; `None` where the system does not
+/// show them. Linux does under `root`, in `/proc` and `/sys/fs/cgroup` (proc(5), cgroups(7)).
 pub(super) fn allowed_bytes(root: &Path) -> Option<u64> {
     let groups = groups(root).into_iter().filter_map(|limit| number(&limit));
     let all = machine(root).into_iter().chain(address_space(root));
@@ -135,7 +134,7 @@ mod tests {
     fn groups_of_version_1_count_by_their_controller() {
         let own = ("proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/a\n0::/\n");
         let file = "sys/fs/cgroup/memory/a/memory.limit_in_bytes";
-        // What version 1 has for no limit is more than any machine.
+        // The value for no limit in version 1 is more than any machine has.
         let none = "9223372036854771712\n";
         assert_eq!(allowed(&[MACHINE, own, (file, none)]), Some(8 * GIB));
         assert_eq!(allowed(&[MACHINE, own, (file, "1073741824\n")]), Some(GIB));

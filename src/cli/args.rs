@@ -14,8 +14,8 @@ const EXAMPLES: &str = "\
   ministream-dump capture.pcap -z follow,c1   the contents of one conversation
   ministream-dump -i lo -f 'udp port 9004'    the same, live";
 
-/// What `-h` shows fits a terminal of 80 columns and 24 lines: common options, each with a
-/// short first paragraph, before those that only `--help` shows under their headings.
+/// The output of `-h` fits a terminal of 80 columns and 24 lines: common options, each with a short
+/// first paragraph, before those that only `--help` shows under their headings.
 const TEMPLATE: &str =
     "{about}\n\n{usage-heading} {usage}\n\n  {before-help}{all-args}{after-help}";
 

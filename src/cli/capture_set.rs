@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::{CaptureError, CaptureFile, Content, EmptyInput, EmptyRest};
 
-/// The captures that were named, and what was left out.
+/// The captures that were named, and the files left out.
 #[derive(Debug, Default)]
 pub(crate) struct CaptureSet {
     /// Files in the order of naming; those of a directory or a pattern by name.
     pub(crate) files: Vec<PathBuf>,
-    /// What to say of files that were left out.
+    /// Notes on files that were left out.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl CaptureSet {
     }
 }
 
-/// What to say of an input of a set in which there is no packet.
+/// The note on an input of a set in which there is no packet.
 pub(crate) fn describe_empty(empty: &EmptyInput) -> String {
     let path = empty.path.display();
     match empty.rest {

@@ -1,4 +1,4 @@
-//! The end of a dump: what is still to be written and said, and the exit code.
+//! The end of a dump: the last output and messages, and the exit code.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -27,7 +27,7 @@ use crate::report::reporter::Reporter;
 use crate::text::escape::escaped;
 use crate::units::counted;
 
-/// How reading went.
+/// The result of reading.
 pub(super) struct Done {
     pub(super) ending: Ending,
     pub(super) end: EndOfInput,
@@ -36,8 +36,8 @@ pub(super) struct Done {
     pub(super) dropped_by_kernel: Option<u64>,
 }
 
-/// Writes what is due at the end, and decides the exit code. `packets` is where the packets
-/// of files go; those of a live capture are already where they belong.
+/// Writes the rest at the end, and decides the exit code. `packets` is the output for the packets
+/// of files; those of a live capture have been written.
 pub(super) fn conclude(
     options: &DumpOptions,
     done: &Done,
@@ -82,7 +82,7 @@ pub(super) fn conclude(
     let unsaid = reporter
         .output::<SyntheticPackets<OutputWriter>>()
         .map_or(0, |packets| packets.findings_left_out());
-    // The pager ends with the reporter; what follows is seen behind it.
+    // The pager ends with the reporter; later messages are seen behind it.
     let plan = reporter.output::<PacketPlan>().map(std::mem::take);
     drop(reporter);
     write_packets(options, plan, packets)?;
@@ -116,7 +116,7 @@ pub(super) fn conclude(
     Ok(ending)
 }
 
-/// Reads the files again and writes the packets of what was selected.
+/// Reads the files again and writes the packets of the selection.
 fn write_packets(
     options: &DumpOptions,
     plan: Option<PacketPlan>,
@@ -160,7 +160,7 @@ fn unwritten_messages(
     })
 }
 
-/// Shows every packet that can be read; the first pass has reported what cannot.
+/// Shows every packet that can be read; the first pass has reported the errors.
 fn again(
     files: &[PathBuf],
     order: InputOrder,
@@ -190,7 +190,8 @@ fn missing_conversations(options: &DumpOptions, count: u64) -> Option<DumpError>
     })
 }
 
-/// Why the check of `--fail-on` fails, a line for each kind of finding; empty when it passes.
+/// The reasons why the check of `--fail-on` fails, a line for each kind of finding; empty when it
+/// passes.
 fn failures(fail_on: Option<FailOn>, totals: &Totals) -> Vec<String> {
     let least = match fail_on {
         None => return Vec::new(),
@@ -230,7 +231,7 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
     Ok(())
 }
 
-/// What to warn of when something that may hold messages was not read.
+/// The warning when something that may hold messages was not read.
 fn unread(options: &DumpOptions, counts: &DissectCounts, near: &NearFlows) -> Option<String> {
     let sealed = match counts.foreign.sealed_flows {
         0 => None,
@@ -274,7 +275,7 @@ fn unread(options: &DumpOptions, counts: &DissectCounts, near: &NearFlows) -> Op
     (!reasons.is_empty()).then(|| format!("no ministreaming found; {}", reasons.join("; ")))
 }
 
-/// What `-v` says about flows that are nearly ours.
+/// The lines of `-v` about flows that are nearly ours.
 fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
     if options.verbosity == 0 {
         return;
@@ -287,7 +288,7 @@ fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
     }
 }
 
-/// What `-v` and `-vv` say about the input.
+/// The lines of `-v` and `-vv` about the input.
 fn tell_counts(verbosity: u8, counts: &DissectCounts) {
     if verbosity == 0 {
         return;

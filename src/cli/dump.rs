@@ -26,7 +26,7 @@ use crate::select::filter::ConversationField;
 use crate::select::{Picked, Selection};
 use crate::units::counted;
 
-/// Parses the arguments, runs, and says on standard error what went wrong.
+/// Parses the arguments, runs, and prints errors on standard error.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match DumpArgs::try_parse_from(&arguments) {
@@ -48,7 +48,7 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
     }
 }
 
-/// Prints help or version, or what is wrong with the arguments.
+/// Prints help or version, or the error in the arguments.
 fn refuse(error: &clap::Error) -> Ending {
     if matches!(
         error.kind(),
@@ -165,8 +165,8 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     conclude(options, &done, source.inputs(), reporter, packets)
 }
 
-/// How many threads work on a reading: one where rows are waited for (a pipe may be
-/// live), and where reading may end early.
+/// Number of threads that work on a reading: one where rows are waited for (a pipe may be live),
+/// and where reading may end early.
 fn workers(options: &DumpOptions) -> usize {
     let may_run_ahead = match &options.input {
         Input::Files(files) => options.limits == Limits::default() && Inputs::are_files(files),
@@ -210,7 +210,7 @@ fn open(
     Ok(inputs)
 }
 
-/// What is done about damaged inputs.
+/// Treatment of damaged inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// A warning on standard error names them.

@@ -1,4 +1,4 @@
-//! What ends a run early, and the message for it: what, where, what to do.
+//! Errors that end a run early, and their messages: what, where, what to do.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -21,15 +21,15 @@ use crate::select::filter::FilterError;
 /// The name that messages on standard error begin with.
 pub(crate) const PROGRAM: &str = "ministream-dump";
 
-/// Why a dump cannot be done.
+/// The reason why a dump cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
     /// The arguments do not go together.
     #[error("{wrong}\n    help: {help}")]
     Usage {
-        /// What is wrong.
+        /// The error.
         wrong: &'static str,
-        /// What to do.
+        /// The remedy.
         help: &'static str,
     },
     /// The filter of `-Y` cannot be read.
@@ -43,7 +43,7 @@ pub(crate) enum DumpError {
     Records {
         /// Their path.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The error in them.
         error: NdjsonError,
     },
     /// Conversations were asked for by names that none in the whole capture has.
@@ -57,7 +57,7 @@ pub(crate) enum DumpError {
     /// Results cannot be written.
     #[error("cannot write results: {}", reason(.0))]
     Output(io::Error),
-    /// There is no room for what must wait until the end is read.
+    /// There is no room for results that must wait until the end is read.
     #[error(
         "cannot keep results in a temporary file in {}: {}\n    help: make room there, or have \
          TMPDIR name a directory on another disk",
@@ -79,7 +79,7 @@ pub(crate) enum DumpError {
     Create {
         /// Its path.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         error: io::Error,
     },
     /// The directory of an export cannot be made or read.
@@ -90,7 +90,7 @@ pub(crate) enum DumpError {
     Export {
         /// Its path.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         error: io::Error,
     },
     /// The directory of an export holds something.
@@ -109,7 +109,7 @@ pub(crate) enum DumpError {
         path.display()
     )]
     NotWritten {
-        /// How many.
+        /// Number of them.
         count: u64,
         /// The file that lacks them.
         path: PathBuf,
@@ -132,7 +132,7 @@ pub(crate) enum DumpError {
     ReadKeyLog {
         /// Its path.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         error: io::Error,
     },
     /// The file of `--keylog` holds something else.
@@ -144,7 +144,7 @@ pub(crate) enum DumpError {
     KeyLog {
         /// Its path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: KeyLogError,
     },
     /// The system has no random bytes to give.
@@ -159,7 +159,7 @@ pub(crate) enum DumpError {
     DataSet {
         /// Its path.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         error: io::Error,
     },
     /// A data set has a partition of that name.
@@ -193,18 +193,18 @@ impl From<io::Error> for DumpError {
     }
 }
 
-/// What follows an error's words on a line of its own, if anything helps.
+/// The line of help behind an error, if there is one.
 fn help(help: Option<impl Display>) -> String {
     help.map_or_else(String::new, |help| format!("\n    help: {help}"))
 }
 
-/// What led to an error, behind it, if that is known.
+/// The cause of an error, behind it, if that is known.
 fn cause(error: &dyn Error) -> String {
     let source = error.source();
     source.map_or_else(String::new, |source| format!(": {source}"))
 }
 
-/// What to do about records that cannot be used.
+/// The remedy for records that cannot be used.
 pub(crate) const fn advice(error: &NdjsonError) -> &'static str {
     match error {
         NdjsonError::NoPayload { .. } => "; write records without --payload",
@@ -213,10 +213,10 @@ pub(crate) const fn advice(error: &NdjsonError) -> &'static str {
     }
 }
 
-/// What to do about a recording that is too large.
+/// The remedy for a recording that is too large.
 pub(crate) const PICK_CONVERSATIONS: &str = "; pick conversations with --conv";
 
-/// Which conversations there are, if only so many.
+/// The conversations there are, if they are fewer than named.
 fn conversations(count: u64) -> String {
     match count {
         0 => "the capture has none".to_owned(),
@@ -257,7 +257,7 @@ fn help_for(error: &CaptureError) -> Option<String> {
     help_for_file(error).map(str::to_owned)
 }
 
-/// How to be allowed to capture.
+/// The way to get the permission to capture.
 #[cfg(feature = "live")]
 fn help_for_permission(interface: &str) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(PROGRAM));

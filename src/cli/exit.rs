@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// How a run ended. When several hold, the greatest decides: the order is
-/// that of precedence, 2, 4, 130, 1, 3.
+/// The end of a run. When several hold, the greatest decides: the order is that of precedence, 2,
+/// 4, 130, 1, 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
     /// Finished, and every check that was asked for passed.
@@ -34,7 +34,7 @@ impl Ending {
             Self::Failed => 2,
             Self::Incomplete => 3,
             Self::Transport => 4,
-            // What a shell reports of a program that SIGINT ended: 128 and the signal's number.
+            // A shell's number for a program that SIGINT ended: 128 and the signal's number.
             Self::Interrupted => 130,
         }
     }

@@ -1,4 +1,4 @@
-//! What packagers ship beside the programs: completions, manual pages, the schema, a
+//! Files that packagers ship beside the programs: completions, manual pages, the schema, a
 //! dissector for Wireshark.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use super::args::{DumpArgs, Generate};
 use crate::export::wireshark::lua_dissector;
 use crate::record::json_schema;
 
-/// Prints what `ministream-dump --generate` asks for.
+/// Prints the file that `ministream-dump --generate` names.
 pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
     let command = DumpArgs::command();
     match what {
@@ -46,11 +46,11 @@ pub(super) fn man(command: clap::Command) -> io::Result<Vec<u8>> {
     Ok(pages)
 }
 
-/// What every piece of `clap_mangen` begins with; a page needs it once.
+/// The beginning of every piece of `clap_mangen`; a page needs it once.
 const PREAMBLE: &[u8] = b".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
 fn put_page(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
-    // What the short help leaves out would be left unexplained here.
+    // Options that the short help leaves out would be left unexplained here.
     let mut command = command.clone().mut_args(|arg| arg.hide_short_help(false));
     let usage = command.render_usage().to_string();
     let man = clap_mangen::Man::new(command.clone());
@@ -101,7 +101,7 @@ fn put_heading(title: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(".SH \"{title}\"\n").as_bytes());
 }
 
-/// Lines that stay as they are, with what has a meaning in a manual page escaped.
+/// Lines that stay as they are, with characters escaped that have a meaning in a manual page.
 fn put_lines<'a>(lines: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b".nf\n");
     for line in lines {

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP, where what was written so far is to be given an end.
+//! Ctrl-C, SIGTERM and SIGHUP, where the output so far is to be given an end.
 
 use std::io;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ const INTERRUPTED: i32 = 130;
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on the first signal is noted, and the second Ctrl-C or SIGTERM ends the process
-    /// at once, whatever its other threads do. A terminal that goes away hurries nobody: it says so
-    /// several times, for the kernel, the shell and what drew it each send a signal.
+    /// From now on the first signal is noted, and the second Ctrl-C or SIGTERM ends the process at
+    /// once, whatever its other threads do. A terminal that goes away hurries nobody: it causes
+    /// several signals, for the kernel, the shell and the terminal emulator each send one.
     pub(super) fn catch() -> io::Result<Self> {
         Self::catch_and(|| {})
     }

@@ -19,7 +19,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The least of what the arguments ask for.
+    /// The least of the limits that the arguments ask for.
     pub(super) fn of(args: &DumpArgs) -> Self {
         let mut limits = Self {
             messages: args.count,
@@ -40,7 +40,7 @@ impl Limits {
     }
 }
 
-/// What may be read before it is enough.
+/// The amounts that may be read before it is enough.
 pub(super) struct Budget {
     limits: Limits,
     start: Option<Timestamp>,

@@ -28,10 +28,10 @@ use crate::report::heading::link_type_title;
 use crate::report::reporter::Reporter;
 use crate::select::Picked;
 
-/// How long to wait for a packet before looking at the clock.
+/// Time to wait for a packet before looking at the clock.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// Captures until a signal or a limit, then prints what is due at the end.
+/// Captures until a signal or a limit, then prints the rest at the end.
 pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending, DumpError> {
     let signals = Signals::catch()?;
     let mut source = LiveCapture::open(live)?;
@@ -169,7 +169,7 @@ impl Recording {
         }))
     }
 
-    /// Writes a packet with what the reporter knows of it.
+    /// Writes a packet with the reporter's comments on it.
     fn write(&mut self, packet: &Packet<'_>, reporter: &mut Reporter<Results>) -> io::Result<()> {
         match reporter.output::<PacketPlan>() {
             Some(plan) => plan.write_live(packet, self.scope, &mut self.writer),

@@ -1,9 +1,9 @@
-//! What `-i` names.
+//! The interface that `-i` names.
 
 use super::args::DumpArgs;
 use super::error::DumpError;
 
-/// An interface, and how to capture on it.
+/// An interface, and the options for capturing on it.
 #[cfg(feature = "live")]
 pub(super) type LiveInput = crate::capture::LiveOptions;
 
@@ -12,7 +12,7 @@ pub(super) type LiveInput = crate::capture::LiveOptions;
 #[derive(Clone, Debug)]
 pub(super) enum LiveInput {}
 
-/// Why there is none.
+/// The reason why there is none.
 #[cfg(not(feature = "live"))]
 pub(super) const NO_LIVE: DumpError = DumpError::Usage {
     wrong: "this program was built without live capture (feature `live`)",
@@ -24,7 +24,7 @@ pub(super) fn input(_interface: &str, _args: &DumpArgs) -> Result<LiveInput, Dum
     Err(NO_LIVE)
 }
 
-/// What the arguments ask to capture.
+/// The capture that the arguments ask for.
 #[cfg(feature = "live")]
 pub(super) fn input(interface: &str, args: &DumpArgs) -> Result<LiveInput, DumpError> {
     let mut options = LiveInput::new(interface);

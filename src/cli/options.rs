@@ -1,4 +1,4 @@
-//! From arguments to what a dump does: checked, with every default filled in.
+//! From arguments to the options of a dump: checked, with every default filled in.
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -28,7 +28,7 @@ use crate::select::filter::Filter;
 use crate::select::redact::Redaction;
 use crate::select::{Picked, Selection};
 
-/// What a dump does.
+/// The options of a dump.
 #[derive(Debug)]
 pub(crate) struct DumpOptions {
     pub(crate) input: Input,
@@ -44,7 +44,7 @@ pub(crate) struct DumpOptions {
     /// Threads that may work at once.
     pub(crate) jobs: NonZeroUsize,
     pub(crate) output: OutputOptions,
-    /// What every output hides.
+    /// The secrets that every output hides.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) buffering: Buffering,
     pub(crate) fail_on: Option<FailOn>,
@@ -55,7 +55,7 @@ pub(crate) struct DumpOptions {
     pub(crate) verbosity: u8,
 }
 
-/// Where packets come from.
+/// The source of packets.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// Files, merged by time unless [`concat`](super::args::DumpArgs::concat) says otherwise; `-` is
@@ -65,7 +65,7 @@ pub(crate) enum Input {
     Live(LiveInput),
 }
 
-/// What a filter selects.
+/// The items that a filter selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WholeConversations {
     /// Messages.
@@ -74,7 +74,7 @@ pub(crate) enum WholeConversations {
     Yes,
 }
 
-/// What incomplete input does to the exit code.
+/// The effect of incomplete input on the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IncompleteInput {
     /// It makes the exit code 3.
@@ -84,7 +84,7 @@ pub(crate) enum IncompleteInput {
 }
 
 impl DumpOptions {
-    /// Checks the arguments and fills in what they leave open.
+    /// Checks the arguments and fills in defaults.
     pub(crate) fn resolve(mut args: DumpArgs) -> Result<Self, DumpError> {
         find_captures(&mut args)?;
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
@@ -287,7 +287,7 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
     }
 }
 
-/// What is selected by later messages is learnt in a first pass.
+/// A selection by later messages is learnt in a first pass.
 fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     let can_be_read_twice = match input {
         // A file that is not there is reported when it is opened.
@@ -305,8 +305,7 @@ fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     })
 }
 
-/// Whether the outputs that were asked for can be written side by side, and without losing
-/// what is read.
+/// Whether the requested outputs can be written side by side, and without losing input.
 fn check_outputs(args: &DumpArgs, format: Format, input: &Input) -> Result<(), DumpError> {
     // `-w` learns which packets of files are needed before it writes the first.
     if let (Some(_), Input::Files(_)) = (&args.write, input) {
@@ -382,8 +381,8 @@ fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
     picked.chain(followed).collect()
 }
 
-/// Memory for what is kept of flows and conversations, in bytes: what was asked for, or a
-/// quarter of what this process may have, but 256 MiB where that is at most half of it.
+/// Memory for flows and conversations, in bytes: as requested, or a quarter of the memory that this
+/// process may have, but 256 MiB where that is at most half of it.
 fn memory_bytes(asked: Option<u64>) -> usize {
     const ENOUGH: u64 = 256 << 20;
     let bytes = asked.unwrap_or_else(|| {
@@ -392,7 +391,7 @@ fn memory_bytes(asked: Option<u64>) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// How many threads are used if nothing is asked for.
+/// Number of threads used by default.
 fn threads() -> NonZeroUsize {
     if is_short_of_addresses(Path::new("/")) {
         return NonZeroUsize::MIN;

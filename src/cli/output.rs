@@ -1,4 +1,4 @@
-//! What a dump writes, and how it looks.
+//! The outputs of a dump, and their looks.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -33,7 +33,7 @@ use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
 use crate::units::whole_micros;
 
-/// What is printed, and how.
+/// The output, and its form.
 #[derive(Debug)]
 pub(crate) struct OutputOptions {
     pub(crate) style: Style,
@@ -43,11 +43,11 @@ pub(crate) struct OutputOptions {
     export: Option<ExportTarget>,
     data_set: Option<DataSetTarget>,
     packets: Option<PathBuf>,
-    /// How much of payloads the report and a data set show.
+    /// The part of payloads in the report and in a data set.
     report_payload: PayloadDetail,
 }
 
-/// How messages are shown.
+/// The form of messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shown {
     Nothing,
@@ -68,7 +68,7 @@ impl Shown {
 }
 
 impl OutputOptions {
-    /// Fills in what the arguments leave open.
+    /// Fills in the defaults of the arguments.
     pub(super) fn resolve(args: &DumpArgs, format: Format) -> Result<Self, DumpError> {
         let tells_messages = args
             .statistics
@@ -175,7 +175,7 @@ impl OutputOptions {
         }
     }
 
-    /// What is to be known of destinations.
+    /// The facts needed about destinations.
     pub(super) fn destinations(&self) -> Destinations {
         // The index of an export names destinations, and so do columns.
         let has_records = self.export.is_some() || self.data_set.is_some();
@@ -185,7 +185,7 @@ impl OutputOptions {
         }
     }
 
-    /// What writes the messages.
+    /// The printer of messages.
     pub(crate) fn message_view(&self) -> MessageView {
         let style = self.style;
         MessageView::By(match &self.shown {
@@ -217,7 +217,7 @@ impl OutputOptions {
         self.shows_messages() || self.data_set.is_some()
     }
 
-    /// Whether what is written is of no use without its end, which Ctrl-C must not take.
+    /// Whether the output is of no use without its end, which Ctrl-C must not take.
     pub(crate) const fn is_given_an_end(&self) -> bool {
         self.data_set.is_some()
     }
@@ -249,7 +249,7 @@ impl OutputOptions {
             .collect()
     }
 
-    /// What writes the report, if one was asked for; its file is there from now on.
+    /// The printer of the report, if one was requested; its file is there from now on.
     pub(crate) fn html_report(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let Some(path) = &self.html else {
             return Ok(None);
@@ -267,13 +267,13 @@ impl OutputOptions {
         Ok(Some(Box::new(report)))
     }
 
-    /// What exports streams, if that was asked for; its directory is there from now on.
+    /// The exporter of streams, if one was requested; its directory is there from now on.
     pub(crate) fn stream_export(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let open = |target: &ExportTarget| target.open(self.style.redacted);
         self.export.as_ref().map(open).transpose()
     }
 
-    /// What writes a data set, if that was asked for; its directories are there from now on.
+    /// The writer of a data set, if one was requested; its directories are there from now on.
     /// `jobs` threads at most encode it.
     pub(crate) fn data_set(
         &self,
@@ -284,8 +284,8 @@ impl OutputOptions {
         self.data_set.as_ref().map(open).transpose()
     }
 
-    /// What notes the packets to write, if they are to be written; if they are to be
-    /// redacted, what makes them anew.
+    /// The printer that notes the packets to write, if they are to be written; if they are to be
+    /// redacted, the one that makes them anew.
     pub(crate) fn packet_writer(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let redacted = self.style.redacted;
         if !redacted.any() {
@@ -299,8 +299,8 @@ impl OutputOptions {
         Ok(Some(Box::new(packets)))
     }
 
-    /// Where packets are written to as they were captured, if they are; there is no such
-    /// place when anything is to be redacted.
+    /// The output for packets as they were captured, if there is one; there is none when anything
+    /// is to be redacted.
     pub(crate) fn packet_output(&self) -> Result<Option<OutputWriter>, DumpError> {
         if self.style.redacted.any() {
             return Ok(None);
@@ -344,7 +344,7 @@ impl OutputOptions {
     }
 }
 
-/// What suits the terminal; all else as where nothing is said of it.
+/// The style that suits the terminal; all else as by default.
 pub(crate) fn terminal_style(args: &DumpArgs) -> Style {
     Style {
         charset: if args.ascii {
@@ -364,7 +364,7 @@ pub(crate) fn terminal_style(args: &DumpArgs) -> Style {
 
 fn style(args: &DumpArgs, shown: &Shown) -> Style {
     Style {
-        // What is read by a program does not grow.
+        // Output for a program does not grow.
         previews: terminal::known_width().unwrap_or(PREVIEW_COLUMNS),
         ids: match args.id_format {
             Ids::Hex => IdFormat::Hex,

@@ -16,8 +16,8 @@ use super::terminal;
 /// Rows that are left for a hint behind the results and the shell's prompt.
 const SPARE_ROWS: usize = 2;
 
-/// The options of `less` where the user sets none: end at once when everything
-/// fits after all, pass colours on, leave what was seen on the screen.
+/// The options of `less` where the user sets none: end at once when everything fits after all, pass
+/// colours on, leave the text on the screen.
 const LESS_OPTIONS: &str = "FRX";
 
 /// Whether results may go through a pager.
@@ -38,7 +38,7 @@ pub(crate) struct Results {
     place: Outlet,
 }
 
-/// Where results go.
+/// The outlet of results.
 #[derive(Debug)]
 enum Outlet {
     Stdout,
@@ -71,7 +71,7 @@ impl Results {
         }
     }
 
-    /// Writes what was held to the pager, or to the screen, and what follows as well.
+    /// Writes the held text to the pager, or to the screen, and all later text as well.
     fn release(&mut self, pager: Option<Pager>) -> io::Result<()> {
         let place = pager.map_or(Outlet::Stdout, Outlet::Pager);
         match std::mem::replace(&mut self.place, place) {
@@ -108,7 +108,7 @@ impl Write for Results {
     }
 }
 
-/// How much of a screen is filled.
+/// The filled part of a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Screenful {
     columns: usize,

@@ -1,4 +1,4 @@
-//! Where `--parquet` writes to.
+//! The target of `--parquet`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(super) struct DataSetTarget {
     occupied: Occupied,
 }
 
-/// What the arguments ask for.
+/// The target that the arguments ask for.
 #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
 pub(super) fn target(
     args: &DumpArgs,
@@ -37,7 +37,7 @@ pub(super) fn target(
 }
 
 impl DataSetTarget {
-    /// What writes it; its directories are there from now on.
+    /// The writer for it; its directories are there from now on.
     pub(super) fn open(
         &self,
         payload: PayloadDetail,

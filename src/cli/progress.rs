@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::ProgressWhen;
 use crate::capture::Progress;
 
-/// How long a run takes before it shows a bar.
+/// Time of a run before it shows a bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Readings, of some dozen packets or one, between two looks at the clock.
@@ -52,7 +52,7 @@ impl PatientBar {
     }
 }
 
-/// What a bar says, in indicatif's notation.
+/// The texts of a bar, in indicatif's notation.
 pub(super) struct Templates {
     /// When the length is known.
     pub(super) known: &'static str,
@@ -64,7 +64,7 @@ const BYTES: Templates = Templates {
     unknown: "{spinner} {bytes} {bytes_per_sec}",
 };
 
-/// Shows how far reading has come.
+/// Shows the progress of reading.
 #[derive(Debug)]
 pub(crate) struct ProgressReport {
     readings: u32,

@@ -20,7 +20,7 @@ pub(super) struct RecordInput {
     reader: RecordReader<Box<dyn BufRead>>,
 }
 
-/// What a pass over records found.
+/// The results of a pass over records.
 #[derive(Debug, Default)]
 struct Told {
     summary: Option<SummaryRecord>,
@@ -30,9 +30,9 @@ struct Told {
 }
 
 impl RecordInput {
-    /// The only input, if it begins as JSON does, which no capture does. Whatever is
-    /// wrong with it otherwise, reading it as a capture says. A pipe with a name is one:
-    /// what is read of it to see how it begins would be missing from it.
+    /// The only input, if it begins as JSON does, which no capture does. Other errors in it are
+    /// found when it is read as a capture. A named pipe is taken for a capture: bytes read to see
+    /// its beginning would be missing from it.
     pub(super) fn open(paths: &[PathBuf]) -> Result<Option<Self>, DumpError> {
         let [path] = paths else { return Ok(None) };
         let mut input: Box<dyn BufRead> = if path == Path::new("-") {
@@ -58,12 +58,12 @@ impl RecordInput {
         }))
     }
 
-    /// Gives `sink` what the records say.
+    /// Gives `sink` the contents of the records.
     pub(super) fn pass(mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<(), DumpError> {
         self.tell(sink).map(drop)
     }
 
-    /// Writes what the options ask for.
+    /// Writes the output that the options ask for.
     pub(super) fn dump(mut self, options: &mut DumpOptions) -> Result<Ending, DumpError> {
         let before = self.reader.redacted();
         let style = &mut options.output.style;
@@ -119,7 +119,7 @@ impl RecordInput {
                 end: summary.span.map(|(_, latest)| latest),
                 ..DissectCounts::default()
             },
-            // Records say of them what people read, and no more.
+            // Records have only the text about them that people read.
             near: NearFlows::default(),
             dropped_by_kernel: summary.dropped_by_kernel,
         };

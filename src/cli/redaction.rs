@@ -12,7 +12,7 @@ use crate::wire::Pseudonyms;
 /// A key of pseudonyms.
 type Key = [u8; 32];
 
-/// What the arguments ask to keep secret.
+/// The secrets that the arguments ask to keep.
 pub(super) fn secrets(args: &DumpArgs) -> Secrets {
     Secrets {
         payload: args.redact.contains(&Redact::Payload),
@@ -20,7 +20,7 @@ pub(super) fn secrets(args: &DumpArgs) -> Secrets {
     }
 }
 
-/// What hides it; makes the key file if there is none yet.
+/// The redaction of them; makes the key file if there is none yet.
 pub(super) fn redaction(args: &DumpArgs) -> Result<Option<Redaction>, DumpError> {
     let secrets = secrets(args);
     if !secrets.any() {

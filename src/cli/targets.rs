@@ -9,14 +9,14 @@ use crate::export::streams::{Export, INDEX, is_vacant};
 use crate::record::printer::Printer;
 use crate::select::redact::Secrets;
 
-/// Where streams are exported to.
+/// The target to which streams are exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExportTarget {
     pub(super) directory: PathBuf,
     pub(super) occupied: Occupied,
 }
 
-/// What is done about a directory that is not empty.
+/// Treatment of a directory that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Occupied {
     IsRefused,
@@ -25,7 +25,7 @@ pub(super) enum Occupied {
 }
 
 impl ExportTarget {
-    /// What exports streams; the directory is there from now on.
+    /// The exporter of streams; the directory is there from now on.
     pub(super) fn open(&self, redacted: Secrets) -> Result<Box<dyn Printer>, DumpError> {
         let failed = |error| DumpError::Export {
             path: self.directory.clone(),
@@ -41,7 +41,7 @@ impl ExportTarget {
         Ok(Box::new(export))
     }
 
-    /// The list of what was exported.
+    /// The list of the exported streams.
     pub(super) fn index(&self) -> PathBuf {
         self.directory.join(INDEX)
     }

@@ -1,4 +1,4 @@
-//! What the terminal can do, and the local time zone.
+//! The abilities of the terminal, and the local time zone.
 
 use std::env;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
 use crate::time::Timestamp;
 
-/// Columns where nothing says how many there are.
+/// Columns where their number is not known.
 const DEFAULT_WIDTH: usize = 120;
 
 /// The narrowest terminal that tables are drawn for.
@@ -22,7 +22,7 @@ pub(crate) fn tell(line: fmt::Arguments<'_>) {
     drop(io::stderr().write_all(said(line).as_bytes()));
 }
 
-/// A line for standard error with its end; on a terminal broken between words. What may be a
+/// A line for standard error with its end; on a terminal broken between words. Text that may be a
 /// command to paste is left whole.
 pub(crate) fn said(line: fmt::Arguments<'_>) -> String {
     let line = format!("{line}\n");

@@ -44,7 +44,7 @@ pub(crate) enum ValueError {
         hint(suggestion)
     )]
     Statistic {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// A statistic with a similar name.
         suggestion: Option<&'static str>,
@@ -58,7 +58,7 @@ pub(crate) enum ValueError {
         hint(suggestion)
     )]
     Field {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// A field with a similar name.
         suggestion: Option<&'static str>,

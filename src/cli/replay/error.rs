@@ -1,4 +1,4 @@
-//! What ends a run early, and the message for it: what, where, what to do.
+//! Errors that end a run early, and their messages: what, where, what to do.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,7 +25,7 @@ use crate::select::filter::FilterError;
 
 const PROGRAM: &str = "ministream-replay";
 
-/// Why a command could not begin or had to end.
+/// The reason why a command could not begin or had to end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     /// An address that anybody could reach, or that is not here.
@@ -33,7 +33,7 @@ pub(crate) enum ReplayError {
     Remote {
         /// The flag that named it.
         flag: &'static str,
-        /// What it leads to.
+        /// The address that it leads to.
         address: SocketAddr,
     },
     /// A name that leads to no address.
@@ -51,15 +51,15 @@ pub(crate) enum ReplayError {
         flag: &'static str,
         /// The name.
         name: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A flag that the carrier needs is missing, or one that it has no use for is there.
@@ -67,22 +67,22 @@ pub(crate) enum ReplayError {
     Carrier {
         /// The flag.
         flag: &'static str,
-        /// What is wrong.
+        /// The error.
         problem: &'static str,
     },
     /// A client over TLS does not say whom it wants.
     #[error("--to: tls:// needs the destination that the server must prove")]
     NoServer,
-    /// There are no keys that prove who we are over TLS.
+    /// There are no keys to prove our identity over TLS.
     #[error("--keys: tls:// needs a destination of our own")]
     NoTlsKeys,
-    /// What TLS is to be set up with.
+    /// The configuration of TLS.
     #[error("tls://: {0}")]
     Tls(TlsConfigError),
     /// A key file.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
-    /// What stands in `MINISTREAM_LOG`.
+    /// The text in `MINISTREAM_LOG`.
     #[error("MINISTREAM_LOG: {0}")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
     /// Results cannot be written, or threads not be made.
@@ -91,9 +91,9 @@ pub(crate) enum ReplayError {
     /// A file that cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The filter of `-Y`.
@@ -111,9 +111,9 @@ pub(crate) enum ReplayError {
     /// A file of NDJSON.
     #[error("{}", path.display())]
     Ndjson {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: NdjsonError,
     },
     /// The capture holds too much.
@@ -136,16 +136,16 @@ pub(crate) enum ReplayError {
         /// The last one that there is.
         last: Option<ConversationId>,
     },
-    /// A script without a step: what wrote it may have failed.
+    /// A script without a step: the program that wrote it may have failed.
     #[error("nothing to send: the script has no steps")]
     EmptyScript,
     /// The captures hold nothing that can be played.
     #[error("{}{}", PlanError::Nothing, not_played(skipped))]
     Nothing {
-        /// What they hold instead.
+        /// Their contents instead.
         skipped: BTreeMap<SkipReason, u64>,
     },
-    /// What is shown of what passes.
+    /// The display of messages that pass.
     #[error("{0}")]
     Watch(DumpError),
     /// A rule.
@@ -153,15 +153,15 @@ pub(crate) enum ReplayError {
     Rule {
         /// The file it stands in.
         file: Option<PathBuf>,
-        /// What is wrong.
+        /// The error.
         problem: ScriptError,
     },
     /// More rules than are tried on a message.
     #[error("{count} rules; the limit is {limit}")]
     TooManyRules {
-        /// How many there are.
+        /// Number of them.
         count: usize,
-        /// How many may be.
+        /// The most there may be.
         limit: usize,
     },
     /// A script.
@@ -170,7 +170,7 @@ pub(crate) enum ReplayError {
     /// A message that the carrier cannot take.
     #[error("{place}: a message of {bytes} bytes, and {carrier} carries at most {limit}")]
     TooLong {
-        /// Which message.
+        /// The message.
         place: String,
         /// Its length.
         bytes: usize,
@@ -179,12 +179,12 @@ pub(crate) enum ReplayError {
         /// The longest message on it.
         limit: usize,
     },
-    /// What `--expect` names does not have what is played.
+    /// The recording of `--expect` lacks conversations that are played.
     #[error("--expect {}", path.display())]
     Expected {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// The missing conversation.
         source: NotExpected,
     },
     /// Ctrl-C before there was anything to report.
@@ -220,7 +220,7 @@ impl From<CaptureError> for ReplayError {
 }
 
 impl ReplayError {
-    /// What the program's exit code says of it.
+    /// The error's exit code.
     pub(super) const fn ending(&self) -> Ending {
         match self {
             Self::Tunnel(TunnelError::Link(LinkError::Remote { .. }))
@@ -380,12 +380,12 @@ pub(super) fn print_warning(warning: impl Display) {
     tell(format_args!("{PROGRAM}: warning: {warning}"));
 }
 
-/// Prints what is good to know on standard error.
+/// Prints a note on standard error.
 pub(super) fn print_note(note: impl Display) {
     tell(format_args!("{PROGRAM}: {note}"));
 }
 
-/// What was sent without an answer.
+/// Messages sent without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unanswered {
     /// SYNs.
@@ -433,7 +433,7 @@ pub(super) fn not_played(skipped: &BTreeMap<SkipReason, u64>) -> String {
     }
 }
 
-/// An error and what led to it, in one line.
+/// An error and its causes, in one line.
 pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = words(error);
     let mut source = error.source();

@@ -154,7 +154,7 @@ fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> 
     Ok(())
 }
 
-/// A step and what became of it, as wide as the terminal at most.
+/// A step and its result, as wide as the terminal at most.
 fn told(lines: &[String], report: &StepReport) -> String {
     let line = lines.get(report.step).map_or("", |line| line);
     let (verdict, why) = match &report.result {
@@ -169,7 +169,7 @@ fn told(lines: &[String], report: &StepReport) -> String {
     hanging(&format!("{verdict} "), STEP_INDENT, &format!("{line}{why}")) + &message
 }
 
-/// `text` behind a margin; what is too wide for the terminal follows indented.
+/// `text` behind a margin; text too wide for the terminal follows indented.
 fn hanging(margin: &str, indent: usize, text: &str) -> String {
     text_of(|out| {
         put(out, margin);

@@ -14,13 +14,13 @@ use crate::random_seed::random_seed;
 use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
 use crate::session::{LaneOrder, SessionConfig};
 
-/// What `--keys` is called instead of a file, and of which type the keys then are.
+/// The values of `--keys` instead of a file, and the types of their keys.
 const TRANSIENT: [(&str, KeyType); 2] = [
     ("transient", KeyType::Ed25519),
     ("transient:dsa", KeyType::Dsa),
 ];
 
-/// What is wrong with keys on carriers that prove nothing.
+/// The error of keys on carriers that prove nothing.
 const NO_DESTINATIONS: &str = "only i2cp:// and tls:// have destinations of their own";
 
 fn transient(keys: Option<&Path>) -> Option<KeyType> {
@@ -34,7 +34,7 @@ pub(super) fn is_transient(keys: Option<&Path>) -> bool {
     transient(keys).is_some()
 }
 
-/// The keys that prove who we are over TLS.
+/// The keys that prove our identity over TLS.
 pub(super) fn for_tls(keys: Option<&Path>) -> Result<Arc<Keys>, ReplayError> {
     match (keys, transient(keys)) {
         (None, _) => Err(ReplayError::NoTlsKeys),
@@ -73,7 +73,7 @@ fn generate(key_type: KeyType) -> Result<Keys, ReplayError> {
     Ok(Keys::generate_as(key_type, &mut rng))
 }
 
-/// What the carrier needs on the side that opens conversations.
+/// The carrier's options on the side that opens conversations.
 pub(super) fn caller(
     args: &EndpointArgs,
     to: Option<&Remote>,
@@ -94,7 +94,7 @@ pub(super) fn caller(
     }
 }
 
-/// What the carrier needs on the side that accepts conversations.
+/// The carrier's options on the side that accepts conversations.
 pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
     match &args.carrier {
         CarrierUrl::I2cp(..) if transient(args.keys.as_deref()).is_some() => {
@@ -109,7 +109,7 @@ pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayE
     }
 }
 
-/// What the carrier needs for a replay, a mock or a script.
+/// The carrier's options for a replay, a mock or a script.
 pub(super) fn for_one_run(
     carrier: &CarrierUrl,
     keys: Option<&Path>,

@@ -1,8 +1,8 @@
 //! Lines that wait to be written to a log or to standard output, so that nobody waits for those.
 //!
-//! Either may stall (a pipe that nobody reads), be full (a disk) or be gone (a reader that
-//! left). A thread of its own writes, and it alone waits. What the queue has no room for, and
-//! what cannot be written, is dropped and counted.
+//! Either may stall (a pipe that nobody reads), be full (a disk) or be gone (a reader that left). A
+//! thread of its own writes, and it alone waits. Lines that the queue has no room for, and those
+//! that cannot be written, are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +18,10 @@ const MAX_LOG_BYTES: usize = 1024 * 1024;
 /// Most bytes that wait for standard output.
 const MAX_STDOUT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most bytes of one write: what a pipe of Linux holds.
+/// Most bytes of one write: the capacity of a pipe of Linux.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// How long the end of the program waits for a reader that takes nothing.
+/// Time that the end of the program waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
@@ -48,7 +48,7 @@ pub(super) fn finish_stdout() -> u64 {
     };
     queue.finish();
     let state = queue.shared.state();
-    // What the reader did not take in time is lost, too.
+    // Lines that the reader did not take in time are lost, too.
     state.lost_in_all + state.lines_in_hand + lines_in(&state.waiting)
 }
 
@@ -76,12 +76,12 @@ struct Shared {
 enum Reader {
     /// The reader of a log, which cannot say that it is not written.
     OfLog,
-    /// The reader of standard output: the log says what is missing.
+    /// The reader of standard output: the log has the number of missing lines.
     OfOutput,
 }
 
 impl Reader {
-    /// What it reads.
+    /// The name of its input.
     const fn name(self) -> &'static str {
         match self {
             Self::OfLog => "the log",
@@ -133,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// Writes what comes, for as long as the program runs.
+    /// Writes lines as they come, for as long as the program runs.
     fn write_all(&self, mut log: impl Write) {
         let mut bytes = Vec::new();
         let mut is_line_broken = false;
@@ -149,7 +149,7 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner);
             }
             bytes.clear();
-            // What was needed once need not stay.
+            // Memory that was needed once need not stay.
             bytes.shrink_to(MAX_LOG_BYTES);
             std::mem::swap(&mut bytes, &mut state.waiting);
             state.is_writing = true;
@@ -178,7 +178,7 @@ impl Shared {
         }
     }
 
-    /// Writes all, and counts what was written.
+    /// Writes all, and counts the bytes written.
     fn write(&self, log: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
         while *written < bytes.len() {
             let rest = &bytes[*written..];
@@ -201,7 +201,7 @@ impl Shared {
         log.flush()
     }
 
-    /// Says in the log, which takes lines again, how many it lacks.
+    /// Writes into the log, which takes lines again, the number that it lacks.
     fn tell_lost(&self) {
         let lost_lines = std::mem::take(&mut self.state().lost_lines);
         if lost_lines > 0 {
@@ -301,7 +301,7 @@ mod tests {
 
     use super::*;
 
-    /// A log that takes nothing until it gets the word, and then notes what comes.
+    /// A log that takes nothing until it gets the word, and then notes its lines.
     struct Stalled {
         go: mpsc::Receiver<()>,
         seen: Arc<Mutex<Vec<u8>>>,
@@ -333,7 +333,7 @@ mod tests {
             };
             let queue = LineQueue::before(reader, stalled);
             let line = [b"x".repeat(999), b"\n".to_vec()].concat();
-            // As much again may be in the hands of who writes.
+            // As much again may be in the hands of the writer.
             let pushed = 3 * bound / line.len();
             for _ in 0..pushed {
                 queue.push(&line);
@@ -384,7 +384,7 @@ mod tests {
             let queue = LineQueue::before_log(Full(room));
             queue.push(b"one\ntwo\nlast");
             queue.finish();
-            // What was written whole is a line; a part of one is not.
+            // Twelve bytes written are a whole line; a part of one is none.
             let expected = if room == 12 { 0 } else { lost };
             assert_eq!(queue.shared.state().lost_lines, expected, "room for {room}");
         }

@@ -1,4 +1,4 @@
-//! Where the log goes, and in which form.
+//! The target of the log, and its form.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +15,7 @@ use super::shared_args::{LogArgs, LogFormat};
 use crate::cli::terminal;
 use crate::report::style::Colouring;
 
-/// The variable that says what is logged, as in `debug,carrier=trace`.
+/// The variable with the filter of the log, as in `debug,carrier=trace`.
 const VARIABLE: &str = "MINISTREAM_LOG";
 
 /// Parts of the program that the variable may call by one word, and where their lines come from.
@@ -77,11 +77,11 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
 struct LogFile {
     path: PathBuf,
     file: File,
-    /// How often it was asked for anew when it was opened.
+    /// The number of requests to reopen it when it was opened.
     opened_for: u64,
 }
 
-/// How often the file was asked for anew.
+/// The number of requests to reopen the file.
 static ASKED_ANEW: AtomicU64 = AtomicU64::new(0);
 
 /// Has the file opened anew before the next line: somebody may have moved it away.

@@ -1,4 +1,5 @@
-//! The link that `replay`, `mock`, `inject` and `conform` share, and what tunnels need of it.
+//! The link that `replay`, `mock`, `inject` and `conform` share, and the parts of it that tunnels
+//! need.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use crate::runtime::{
 use crate::session::Query;
 use crate::wire::DestinationHash;
 
-/// Bytes a second over UDP: what loopback carries without loss.
+/// Bytes a second over UDP: the rate that loopback carries without loss.
 pub(super) const UDP_RATE: u64 = 256 << 20;
 
 /// The randomness of a run.
@@ -35,7 +36,7 @@ pub(super) fn seed(number: Option<u64>) -> Result<[u8; 32], ReplayError> {
     Ok(seed)
 }
 
-/// What is done to messages on purpose, if anything is; says from which seed it follows.
+/// The faults on purpose, if there are any; prints the seed that they follow from.
 pub(super) fn fault_plan(
     lines: &[FaultLines],
     carrier: &CarrierUrl,
@@ -96,12 +97,12 @@ pub(super) fn check_fits(
     })
 }
 
-/// Who is at the other end.
+/// The peers at the other end.
 #[derive(Debug, Default)]
 pub(super) struct Others<'a> {
     /// Whom a client calls.
     pub(super) to: Option<&'a Remote>,
-    /// Whom a server hears.
+    /// The peers that a server admits.
     pub(super) allow: AllowList,
 }
 
@@ -123,7 +124,7 @@ impl<'a> Others<'a> {
     }
 }
 
-/// What the link is to be; says whom it will call.
+/// The options of the link; prints the peer that it will call.
 pub(super) fn link(
     carrier: &CarrierUrl,
     args: &PeerOptions,
@@ -169,7 +170,7 @@ pub(super) fn link(
     Ok(options)
 }
 
-/// Which addresses may be bound.
+/// The addresses that may be bound.
 pub(super) const fn reach(args: &PeerOptions) -> Reach {
     if args.allow_remote {
         Reach::Anywhere
@@ -191,7 +192,7 @@ pub(super) fn within_reach(
     }
 }
 
-/// Where what passes is recorded.
+/// The recorder of messages.
 pub(super) fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
     Recorder::create(path).map_err(|source| ReplayError::Write {
         path: path.to_owned(),

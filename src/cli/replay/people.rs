@@ -1,5 +1,5 @@
-//! The log as people read it on a terminal: one line each, what happened, where, and what
-//! to do. Lines that repeat are folded.
+//! The log for people at a terminal: one line each, with the event, its place, and the remedy.
+//! Lines that repeat are folded.
 
 use std::fmt::{self, Debug, Write};
 use std::sync::{Mutex, PoisonError};
@@ -75,7 +75,7 @@ impl Line {
         }
     }
 
-    /// What is the same in lines that are folded: all but the conversation and numbers.
+    /// The common text of lines that are folded: all but the conversation and numbers.
     fn words(&self) -> String {
         let mut words = self.place.clone();
         for part in [&self.message, &self.cause, &self.help] {
@@ -104,7 +104,7 @@ impl Line {
     }
 }
 
-/// What the system says begins with a capital and ends with a number.
+/// The system's text begins with a capital and ends with a number.
 fn lowercase(text: &str) -> String {
     let text = text.split(" (os error ").next().unwrap_or(text);
     let mut characters = text.chars();
@@ -124,7 +124,7 @@ impl Visit for Line {
 }
 
 impl People {
-    /// Whether to write a line now, and how many like it were left out before.
+    /// Whether to write a line now, and the number of lines like it that were left out before.
     fn tells(&self, now: Instant, words: String) -> Option<u64> {
         // Every change is complete before a panic could come.
         let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);

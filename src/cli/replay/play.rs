@@ -178,7 +178,7 @@ fn print_schedule(plan: &Plan) -> Result<(), ReplayError> {
     print(text.as_bytes())
 }
 
-/// Where results go beside standard output.
+/// The files for results beside standard output.
 struct ResultFiles {
     id_map: Option<OutputFile>,
     report: Option<OutputFile>,
@@ -198,7 +198,7 @@ impl ResultFiles {
     }
 }
 
-/// What comes of a run.
+/// The results of a run.
 struct Run<'a> {
     args: &'a PlayArgs,
     outcomes: ReplayOutcomes,
@@ -207,7 +207,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// `expected` conversations will be played, if it is known how many.
+    /// `expected` is the number of conversations that will be played, if known.
     fn new(args: &'a PlayArgs, files: ResultFiles, expected: Option<u64>) -> Self {
         Self {
             args,
@@ -404,7 +404,7 @@ pub(super) fn line_width() -> usize {
     terminal::size().map_or(usize::MAX, |(columns, _)| columns)
 }
 
-/// Shows lines on standard output, for as long as somebody reads it; the program goes on without.
+/// Writes lines to standard output, for as long as somebody reads it; the program goes on without.
 pub(super) fn show(lines: &[u8]) {
     // On a terminal the lines of the log come first that were written first. Elsewhere nobody
     // waits for a log.

@@ -8,7 +8,7 @@ const CONVERSATIONS: Templates = Templates {
     unknown: "{spinner} {pos} conversations {per_sec}",
 };
 
-/// Shows how many conversations of a replay are over.
+/// Shows the number of conversations of a replay that are over.
 #[derive(Debug)]
 pub(crate) struct ConversationProgress {
     over: u64,
@@ -17,7 +17,7 @@ pub(crate) struct ConversationProgress {
 }
 
 impl ConversationProgress {
-    /// `expected` conversations, if it is known how many.
+    /// `expected` is the number of conversations, if known.
     pub(crate) fn new(when: ProgressWhen, expected: Option<u64>) -> Self {
         Self {
             over: 0,

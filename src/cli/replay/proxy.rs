@@ -74,8 +74,8 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
     })
 }
 
-/// I2CP is between an application and its router, and nothing else is; what only TLS has use
-/// for says so.
+/// I2CP is between an application and its router, and nothing else is; flags that only TLS has use
+/// for say so.
 fn check_carriers(args: &ProxyArgs) -> Result<(), ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     let is_i2cp = |url: &CarrierUrl| matches!(url, CarrierUrl::I2cp(..));
@@ -130,7 +130,7 @@ fn rules(args: &ProxyArgs) -> Result<Vec<Rule>, ReplayError> {
     Ok(rules)
 }
 
-/// What `ministream-dump` would do with these flags.
+/// The options that `ministream-dump` would have with these flags.
 fn watching(args: &ProxyArgs) -> Result<DumpOptions, ReplayError> {
     let defaults = DumpArgs::try_parse_from(["ministream-dump", "-l", "-"]);
     let defaults = defaults.map_err(|error| ReplayError::System(io::Error::other(error)))?;
@@ -157,7 +157,7 @@ fn leg(
     faults: &Faults,
     seed: [u8; 32],
 ) -> Result<LinkOptions, ReplayError> {
-    // What acts on messages is the proxy's; the size of writes is the link's.
+    // Faults of messages are the proxy's; the size of writes is the link's.
     let slices = Faults {
         c2s: faults.c2s.only_slices(),
         s2c: faults.s2c.only_slices(),
@@ -209,7 +209,7 @@ const fn is_for_programs(args: &ProxyArgs) -> bool {
     )
 }
 
-/// Tells scripts that the proxy can be used.
+/// Announces to scripts that the proxy can be used.
 fn announce(
     args: &ProxyArgs,
     carrier: &str,
@@ -254,7 +254,7 @@ fn conclude(
         }
     }
     ended?;
-    // What follows has the whole queue.
+    // Later output has the whole queue.
     line_queue::stdout().finish();
     proxy.finish(&mut watcher)?;
     let counts = proxy.counts();
@@ -298,7 +298,7 @@ fn conclude(
     Ok(ending)
 }
 
-/// Shows what passes as `ministream-dump` does.
+/// Shows messages that pass as `ministream-dump` does.
 struct Watch {
     reporter: Reporter<&'static LineQueue>,
 }

@@ -12,19 +12,20 @@ use crate::new_file;
 use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, tell_ready};
 use crate::wire::Destination;
 
-/// Where people read that a command is ready.
+/// The stream on which people read that a command is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadyStream {
     /// On standard output.
     Output,
-    /// On standard error: what stands on standard output is for programs.
+    /// On standard error: standard output is for programs.
     Error,
     /// Nowhere.
     Nowhere,
 }
 
-/// Writes a line: to the file first, with `rest` behind it, so that who reads the line finds the
-/// file; then to people, and then to the service manager, which starts what waits for us.
+/// Writes a line: to the file first, with `rest` behind it, so that the reader of the line finds
+/// the file; then to people, and then to the service manager, which starts the services that wait
+/// for us.
 pub(super) fn announce(
     line: &str,
     rest: &str,
@@ -67,7 +68,7 @@ pub(super) fn announce_bound(
     announce(&line, &name.rest, file, ReadyStream::Output)
 }
 
-/// What we are called where the carrier has destinations.
+/// Our name where the carrier has destinations.
 #[derive(Default)]
 pub(super) struct OwnName {
     /// For people.
@@ -92,7 +93,7 @@ pub(super) fn own_name(link: &LinkOptions, destination: &[u8]) -> OwnName {
     }
 }
 
-/// What nobody should do without knowing: where peers could be distinguished, all are let in.
+/// A warning that nobody should miss: where peers could be distinguished, all are let in.
 pub(super) fn said_aloud(link: &LinkOptions) -> &'static str {
     match (&link.carrier, link.role) {
         (CarrierUrl::Tls(..), Role::Server) if link.allow.says_anybody() => " allow=any",
@@ -100,7 +101,7 @@ pub(super) fn said_aloud(link: &LinkOptions) -> &'static str {
     }
 }
 
-/// What a ready line says of an end that listens over TLS, whose name may be asked for.
+/// The part of a ready line about an end that listens over TLS, whose name may be asked for.
 pub(super) fn about_tls(link: &LinkOptions) -> String {
     let destination = link.tls.as_ref().and_then(TlsOptions::destination);
     let name = destination.map(|destination| own_name(link, destination).short);

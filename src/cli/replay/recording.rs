@@ -26,7 +26,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// What is sent and when.
+    /// The messages to be sent and their times.
     pub(super) fn plan(&self, options: &PlayOptions) -> Result<Plan, ReplayError> {
         match Plan::new(&self.recording, options) {
             Err(PlanError::Nothing) => Err(self.nothing()),
@@ -41,7 +41,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// What `--conv` names has to be there.
+    /// Checks that the conversations of `--conv` are there.
     fn check_named(&self, args: &RecordingArgs) -> Result<(), ReplayError> {
         let last = self.recording.last;
         let names = args.conv.iter().flat_map(|names| &names.0);
@@ -120,7 +120,7 @@ impl Captures {
     }
 }
 
-/// Reads what `--expect` names, whichever it is.
+/// Reads the recording of `--expect`, of either kind.
 pub(super) fn load_expected(path: &Path, args: &RecordingArgs) -> Result<Loaded, ReplayError> {
     let wanted = Wanted {
         named: None,
@@ -147,7 +147,7 @@ pub(super) fn take(
     Ok((taker, ending))
 }
 
-/// What a capture that is damaged does to the exit code.
+/// The effect of a damaged capture on the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDamage {
     /// It says so.
@@ -210,8 +210,7 @@ fn record(
     })
 }
 
-/// The filter, with what a first reading of the files says of whole conversations if it
-/// tests any.
+/// The filter, with the results of a first reading of the files if it tests whole conversations.
 fn informed(mut filter: Filter, captures: &Captures) -> Result<Filter, ReplayError> {
     if filter.tests_conversations() {
         // One that is not there is reported when it is opened.

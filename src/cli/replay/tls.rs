@@ -1,4 +1,4 @@
-//! What `tls://` needs: identities, whom to trust, and the flags for both.
+//! The options of `tls://`: identities, trusted ends, and the flags for both.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) struct End<'a> {
     pub(super) allow: &'a AllowList,
 }
 
-/// What the carrier needs of TLS; `None` for all but `tls://`.
+/// The carrier's options of TLS; `None` for all but `tls://`.
 ///
 /// # Errors
 /// A flag is missing, or does not go with the carrier or another.

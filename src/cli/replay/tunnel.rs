@@ -33,12 +33,12 @@ const UDP_IDLE: Duration = Duration::from_secs(300);
 /// Unsent bytes that a conversation may hold; more would only wait longer.
 const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
 
-/// What a conversation sends over TCP before it is the next one's turn. More
-/// saves both ends and their applications time on wake-ups; this much takes a
-/// fraction of a millisecond where that matters.
+/// Bytes that a conversation sends over TCP before it is the next one's turn. More saves both ends
+/// and their applications time on wake-ups; this much takes a fraction of a millisecond where that
+/// matters.
 const TCP_TURN_BYTES: usize = 256 * 1024;
 
-/// How long a reader that is too slow may hold up the other conversations of a TCP link.
+/// Time for which a reader that is too slow may hold up the other conversations of a TCP link.
 const SLOW_READER_TIME: Duration = Duration::from_secs(30);
 
 /// Runs `ministream-replay client`.
@@ -101,7 +101,7 @@ fn options(
     Ok(options)
 }
 
-/// The flags that set what the log has.
+/// The flags for the options that the log names.
 const ADVICE: Advice = Advice {
     conversation_limits: "--max-conversations or --max-per-peer",
     total_limit: "--max-conversations",
@@ -274,7 +274,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     })
 }
 
-/// The line that tells scripts that the tunnel can be used.
+/// The line that announces to scripts that the tunnel can be used.
 fn ready_line(tunnel: &Tunnel, target: Option<Addresses>, name: &str) -> String {
     let carrier = tunnel.carrier();
     let mut line = match (target, tunnel.listen_addr()) {

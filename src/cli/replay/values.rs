@@ -76,7 +76,7 @@ pub(super) fn slow_reader(text: &str) -> Result<SlowReader, ReplayValueError> {
     }
 }
 
-/// `32KiB`: what a data message may carry.
+/// `32KiB`: the most bytes that a data message may carry.
 pub(super) fn message_size(text: &str) -> Result<usize, ReplayValueError> {
     let bytes = size_with_unit(text).map_err(|error| match error {
         ValueError::BareSize(number) => ReplayValueError::BareMessageSize(number),
@@ -165,7 +165,7 @@ pub(super) fn unmatched(text: &str) -> Result<Unmatched, ReplayValueError> {
     }
 }
 
-/// Where the payload of a SYN comes from.
+/// The source of a SYN's payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SynSource {
     /// The recording.
@@ -177,8 +177,8 @@ pub(super) enum SynSource {
 }
 
 impl SynSource {
-    /// What was chosen, or else what fits the carrier: on I2CP answers go to
-    /// the destination in a SYN, and over TLS it must be the one that was proven.
+    /// The chosen source, or else the one that fits the carrier: on I2CP answers go to the
+    /// destination in a SYN, and over TLS it must be the one that was proven.
     pub(super) const fn or_default<'a>(chosen: Option<&'a Self>, carrier: &CarrierUrl) -> &'a Self {
         match (chosen, carrier) {
             (Some(chosen), _) => chosen,

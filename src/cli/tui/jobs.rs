@@ -1,4 +1,4 @@
-//! What takes a while: this program, run on the records or on what was read.
+//! Jobs that take a while: this program, run on the records or on the input.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::tui::Form;
 
-/// What a job came to.
+/// The result of a job.
 pub(super) enum JobResult {
     /// Something to say.
     Told(String),
@@ -18,7 +18,7 @@ pub(super) enum JobResult {
     Matching { filter: String, numbers: Vec<u32> },
 }
 
-/// What conversations were read from.
+/// The source of conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// Captures, which can be read again: sooner than the records that were made of them.
@@ -54,7 +54,7 @@ impl Jobs {
         }
     }
 
-    /// What the next job that is over came to.
+    /// The result of the next job that is over.
     pub(super) fn next(&self) -> Option<JobResult> {
         let outcome = self.receiver.try_recv().ok()?;
         match &outcome {
@@ -125,7 +125,7 @@ impl Jobs {
     }
 
     fn tell(&self, text: String) {
-        // Who receives it is this same value.
+        // The receiver is this same value.
         if self.sender.send(JobResult::Told(text)).is_err() {
             debug_assert!(false, "the receiver lives as long as the sender");
         }
@@ -148,7 +148,7 @@ fn program(arguments: &[OsString]) -> io::Result<Command> {
     Ok(program)
 }
 
-/// Runs a program whose output is read line by line; the rest of it is in what is returned.
+/// Runs a program whose output is read line by line; the rest of it is in the returned value.
 fn run_and_read(mut program: Command, mut line: impl FnMut(&str)) -> io::Result<Output> {
     let mut child = program
         .stdout(Stdio::piped())

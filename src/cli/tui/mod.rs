@@ -1,6 +1,6 @@
-//! `--tui`: the driver of [`crate::tui`]. Keys come from the terminal, conversations from this
-//! same program, which writes its records (`-T ndjson`) into a pipe; what was asked for is
-//! written by it, too. So every option that says what is read and how holds here as well.
+//! `--tui`: the driver of [`crate::tui`]. Keys come from the terminal, conversations from this same
+//! program, which writes its records (`-T ndjson`) into a pipe; files that the user asks for are
+//! written by it, too. So every option for the input holds here as well.
 
 mod jobs;
 mod row;
@@ -42,19 +42,19 @@ use crate::tui::{App, Colours, Key, Task};
 /// The flag itself.
 const FLAG: &str = "--tui";
 
-/// How long a key is waited for before what is new is shown.
+/// Time for which a key is waited for before new rows are shown.
 const WAIT: Duration = Duration::from_millis(60);
 
 /// Between two drawings while nothing is typed.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// How long the first record is waited for before the screen is taken.
+/// Time for which the first record is waited for before the screen is taken.
 const FIRST_WORD: Duration = Duration::from_millis(500);
 
 /// Bytes that are read of the records at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What the reading thread tells.
+/// The results of the reading thread.
 #[derive(Default)]
 struct Reading {
     has_begun: AtomicBool,
@@ -62,22 +62,22 @@ struct Reading {
     problem: Mutex<Option<io::Error>>,
 }
 
-/// What must not be left behind, however this ends.
+/// The process and files that must not be left behind, however this ends.
 #[derive(Default)]
 struct Kept {
     /// The name of the records. Threads that still hold the file are not waited for.
     records: Option<TempPath>,
-    /// What tells them.
+    /// The process that writes them.
     teller: Option<Child>,
 }
 
 impl Kept {
-    /// How the teller ended, if it did.
+    /// The exit status of that process, if it has ended.
     fn told(&mut self) -> io::Result<Option<ExitStatus>> {
         self.teller.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
-    /// Removes the records, and ends what still reads, which is not wanted any more.
+    /// Removes the records, and ends the process that still reads, which is not wanted any more.
     fn clear(&mut self) -> io::Result<Option<ExitStatus>> {
         self.records.take().map_or(Ok(()), TempPath::close)?;
         let status = self.told()?;
@@ -93,7 +93,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // Who wants to know what became of it has cleared it before.
+        // A caller that wants its exit status has cleared it before.
         drop(self.clear());
     }
 }
@@ -168,7 +168,7 @@ fn source(args: &DumpArgs) -> Source {
 
 /// This program, telling records.
 fn teller(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
-    // What comes slowly out of a pipe is seen as it comes.
+    // Records that come slowly out of a pipe are seen as they come.
     let at_once = (source(args) == Source::Once && !args.line_buffered).then_some("-l");
     Command::new(std::env::current_exe()?)
         .args(at_once)
@@ -189,7 +189,7 @@ fn listen(
     let complaints = thread::spawn(move || {
         let mut text = Vec::new();
         if let Some(mut stderr) = stderr {
-            // What came before it could not be read any more is shown.
+            // Its errors before it could not be read any more are shown.
             stderr.read_to_end(&mut text).ok();
         }
         String::from_utf8_lossy(&text).into_owned()
@@ -265,7 +265,7 @@ fn show(
     let restored =
         execute!(io::stdout(), DisableMouseCapture).and_then(|()| ratatui::try_restore());
     if terminal.show_cursor().is_err() {
-        // Dropped, it would tell a terminal that is gone, and panic over that.
+        // Dropped, it would write to a terminal that is gone, and panic over that.
         mem::forget(terminal);
     }
     match shown.and(restored) {
@@ -352,7 +352,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Says what goes on, and takes what jobs came to.
+    /// Shows the progress, and takes the results of jobs.
     fn note_progress(&mut self) -> io::Result<()> {
         if let Some(problem) = locked(&self.reading.problem).take() {
             self.app.tell(format!("records cannot be kept: {problem}"));
@@ -377,7 +377,7 @@ impl Screen {
         }
         if is_over && !self.knew_the_end {
             self.knew_the_end = true;
-            // What came since the filter was set is asked for again.
+            // Conversations that came since the filter was set are asked for again.
             if let Some(filter) = self.jobs.filter() {
                 self.jobs.filter_by(filter);
             }

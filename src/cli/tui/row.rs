@@ -1,4 +1,4 @@
-//! What is kept of a conversation and of a record, in so many bytes on disk.
+//! The stored form of a conversation and of a record, in so many bytes on disk.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) mod field {
     pub(super) const LEVEL: &[u8] = b",\"level\":";
 }
 
-/// What follows the name of a field.
+/// The text behind the name of a field.
 pub(super) fn text_after<'a>(record: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut from = 0;
     while let Some(comma) = record[from..].iter().position(|byte| *byte == b',') {
@@ -43,7 +43,7 @@ fn number_after(record: &[u8], name: &[u8]) -> i64 {
         .unwrap_or(0)
 }
 
-/// What a record is about.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Message = 1,
@@ -64,7 +64,7 @@ impl Kind {
     }
 }
 
-/// Where a record stands, and the one before it of the same conversation.
+/// The place of a record, and of the one before it of the same conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) offset: u64,
@@ -108,12 +108,12 @@ fn word(bytes: &[u8], index: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// What is known of a conversation.
+/// State of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RowState {
     pub(super) is_over: bool,
     pub(super) level: Option<Level>,
-    /// Which state in the order of their names.
+    /// Index of its state in the order of their names.
     state: u8,
     /// Counted from 1; 0 is none.
     pub(super) last_entry: u64,
@@ -192,7 +192,7 @@ impl RowState {
         self.handshake_us = record["handshake_us"].as_i64().unwrap_or(-1);
     }
 
-    /// What it is sorted by.
+    /// Its sort key.
     pub(super) fn key(&self, key: SortKey) -> i64 {
         let of_bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         match key {

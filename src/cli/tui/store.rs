@@ -38,7 +38,7 @@ const MAX_STREAM_BYTES: usize = 4 << 20;
 /// The most that a message says of itself before its payload.
 const HEAD_BYTES: usize = 640;
 
-/// Records, and what is known of conversations.
+/// Records, and the state of conversations.
 pub(super) struct Store {
     style: Style,
     records: File,
@@ -47,7 +47,7 @@ pub(super) struct Store {
     entries: File,
     entry_count: u64,
     rows: File,
-    /// Conversations that are not over, and what belongs to none.
+    /// Conversations that are not over, and the records outside of any.
     open: HashMap<u32, RowState>,
     /// All conversations, in the order in which they began.
     all: Vec<u32>,
@@ -218,7 +218,7 @@ impl Store {
         self.arrange()
     }
 
-    /// Puts what is shown in order again.
+    /// Sorts the shown rows again.
     pub(super) fn arrange(&mut self) -> io::Result<()> {
         let is_shown = |number: &u32| match &self.matching {
             None => true,
@@ -256,8 +256,8 @@ impl Store {
         Ok(Entry::decode(&bytes))
     }
 
-    /// The last entries of a conversation with their numbers, in order, and how many messages
-    /// stand before them.
+    /// The last entries of a conversation with their numbers, in order, and the number of messages
+    /// before them.
     fn chain(&self, number: u32) -> io::Result<(Vec<(u64, Entry)>, u64)> {
         let row = self.row_state(number)?;
         let mut chain = Vec::new();
@@ -273,7 +273,7 @@ impl Store {
         Ok((chain, row.messages.saturating_sub(messages)))
     }
 
-    /// What these entries say.
+    /// The records of these entries.
     fn records(&self, entries: &[(u64, Entry)]) -> io::Result<Vec<Record>> {
         let mut text = self.header.clone();
         for (_, entry) in entries {
@@ -438,7 +438,7 @@ impl Source for Store {
                 lines.collect::<Vec<String>>()
             };
             detail.fields = lines(Details::Tree, 0);
-            // The first line says what stands in the fields.
+            // The first line has the contents of the fields.
             detail.hex = lines(Details::Hex, 1);
         }
         Ok(detail)
