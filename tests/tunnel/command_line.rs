@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::endpoint::{Endpoint, Tunnel, command};
 use crate::services::{echo, exchange, pattern};
+use crate::tls::People;
 use ministream_fixtures::unused_address;
 
 fn run(arguments: &[&str]) -> Output {
@@ -107,58 +108,93 @@ fn a_carrier_that_does_not_exist_is_told_and_ends_with_2() {
 
 #[test]
 fn addresses_beyond_this_machine_need_a_flag_which_is_named() {
-    for (arguments, what) in [
+    let people = People::new();
+    let keys = people.keys("server");
+    let capture = "captures/spec-samples.pcap";
+    let client = "client --carrier udp://127.0.0.1:9";
+    let server = "server --target 127.0.0.1:80 --carrier";
+    let proxy = "proxy --upstream tcp://127.0.0.1:9 --carrier";
+    for (words, more, what) in [
+        (client, "--listen 0.0.0.0:0", "--listen 0.0.0.0:0"),
+        (client, "--listen [::]:0", "--listen [::]:0"),
         (
-            [
-                "client",
-                "--carrier",
-                "udp://127.0.0.1:9",
-                "--listen",
-                "0.0.0.0:0",
-            ],
-            "--listen 0.0.0.0:0 is not a loopback address",
+            client,
+            "--listen [::ffff:192.0.2.1]:0",
+            "--listen [::ffff:192.0.2.1]:0",
+        ),
+        // The resolver's way to write 0.0.0.0.
+        (client, "--listen 0:0", "--listen 0.0.0.0:0"),
+        (
+            client,
+            "--listen 127.0.0.1:0 --metrics 0.0.0.0:0",
+            "--metrics 0.0.0.0:0",
         ),
         (
-            [
-                "server",
-                "--carrier",
-                "udp://127.0.0.1:0",
-                "--target",
-                "192.0.2.1:80",
-            ],
-            "--target 192.0.2.1:80 is not a loopback address",
+            "server --carrier udp://127.0.0.1:0",
+            "--target 192.0.2.1:80",
+            "--target 192.0.2.1:80",
+        ),
+        (server, "udp://0.0.0.0:0", "udp://0.0.0.0:0"),
+        (server, "tcp://[::]:0", "tcp://[::]:0"),
+        (
+            server,
+            "udp://[::ffff:192.0.2.1]:0",
+            "udp://[::ffff:192.0.2.1]:0",
+        ),
+        (server, "tcp://0:0", "tcp://0:0"),
+        (
+            server,
+            &format!("tls://0.0.0.0:0 --allow any --keys {keys}"),
+            "tls://0.0.0.0:0",
         ),
         (
-            [
-                "server",
-                "--carrier",
-                "udp://0.0.0.0:0",
-                "--target",
-                "127.0.0.1:80",
-            ],
-            "udp://0.0.0.0:0 is not a loopback address",
+            server,
+            "tcp://127.0.0.1:0 --metrics [::]:0",
+            "--metrics [::]:0",
+        ),
+        (proxy, "tcp://0.0.0.0:0", "tcp://0.0.0.0:0"),
+        (
+            "proxy --upstream i2cp://127.0.0.1:9",
+            "--carrier i2cp://[::]:0",
+            "i2cp://[::]:0",
         ),
         (
-            [
-                "server",
-                "--carrier",
-                "tcp://[::]:0",
-                "--target",
-                "127.0.0.1:80",
-            ],
-            "tcp://[::]:0 is not a loopback address",
+            proxy,
+            "tcp://127.0.0.1:0 --metrics 0.0.0.0:0",
+            "--metrics 0.0.0.0:0",
         ),
+        ("mock --carrier tcp://0.0.0.0:0", capture, "tcp://0.0.0.0:0"),
+        ("mock --carrier udp://[::]:0", capture, "udp://[::]:0"),
     ] {
+        let arguments: Vec<&str> = words.split(' ').chain(more.split(' ')).collect();
         assert_eq!(
             refusal(&arguments),
             (
                 Some(2),
                 format!(
-                    "ministream-replay: error: {what}\n    help: add --allow-remote if it is \
-                     meant to be reached from other machines\n"
+                    "ministream-replay: error: {what} is not a loopback address\n    help: add \
+                     --allow-remote if it is meant to be reached from other machines\n"
                 )
-            )
+            ),
+            "{arguments:?}"
         );
+    }
+    // Who controls a proxy decides what passes: no flag opens that to others.
+    for address in ["0.0.0.0:0", "[::]:0", "[::ffff:192.0.2.1]:0"] {
+        for more in [&[][..], &["--allow-remote"]] {
+            let proxy = format!("{proxy} tcp://127.0.0.1:0 --control {address}");
+            let arguments: Vec<&str> = proxy.split(' ').chain(more.iter().copied()).collect();
+            assert_eq!(
+                refusal(&arguments),
+                (
+                    Some(2),
+                    format!(
+                        "ministream-replay: error: --control {address} is not a loopback address\n    \
+                         help: whoever reaches it can change the traffic, so only this machine may\n"
+                    )
+                )
+            );
+        }
     }
 }
 
