@@ -1,20 +1,146 @@
-//! Files that take the place of old ones.
+//! Files that take the place of what is there.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// A new, empty file; old contents are lost.
+/// As many links as Linux follows, one to the other.
+const MAX_LINKS: usize = 40;
+
+/// A new, empty file; what was in it is lost.
 ///
 /// # Errors
-/// It cannot be made, or is a symbolic link to a file: anybody who may write to the directory could
+/// It cannot be made, or is a symbolic link to a file: whoever may write to the directory could
 /// have us overwrite another.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    let is_link = path.symlink_metadata().is_ok_and(|it| it.is_symlink());
-    // Devices such as /dev/stdout are links too, and the target of a dangling link is new.
-    if is_link && path.metadata().is_ok_and(|target| target.is_file()) {
-        let problem = "a symbolic link to a file, which would be overwritten";
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+    // What a link to nothing makes is new.
+    let path = end_of_dangling_links(path)?;
+    let mut options = File::options();
+    options.write(true);
+    match options.create_new(true).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // `create` has Linux refuse what others put into a directory for all
+            // (fs.protected_regular).
+            empty(&path, options.create_new(false).create(true))
+        }
+        created => created,
     }
-    File::create(path)
+}
+
+/// Empties what is there, once it is open and certain to be no other file: whoever may write to the
+/// directory may put a link in its place at any time.
+fn empty(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let file = match options.open(path) {
+        Err(_) if leads_to_file(path) => return Err(leads_elsewhere()),
+        opened => opened?,
+    };
+    let opened = file.metadata()?;
+    // Devices such as /dev/stdout are links too.
+    if opened.is_file() {
+        if !is_same(&opened, &path.symlink_metadata()?) {
+            return Err(leads_elsewhere());
+        }
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// The name itself, or where it leads if that is nowhere.
+fn end_of_dangling_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let leads_nowhere = path
+            .metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if !(is_link(&path) && leads_nowhere) {
+            break;
+        }
+        let target = path.read_link()?;
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Ok(path)
+}
+
+/// Whether the file that was opened is the one that has its name, and no link to it.
+#[cfg(unix)]
+fn is_same(opened: &Metadata, named: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (opened.dev(), opened.ino()) == (named.dev(), named.ino())
+}
+
+/// Whether the name is no link; which file it is cannot be told here.
+#[cfg(not(unix))]
+fn is_same(_opened: &Metadata, named: &Metadata) -> bool {
+    named.is_file()
+}
+
+/// Whether it is a link to a file.
+fn leads_to_file(path: &Path) -> bool {
+    is_link(path) && path.metadata().is_ok_and(|target| target.is_file())
+}
+
+fn is_link(path: &Path) -> bool {
+    let named = path.symlink_metadata();
+    named.is_ok_and(|named| named.is_symlink())
+}
+
+fn leads_elsewhere() -> io::Error {
+    let problem = "a symbolic link to a file, which would be overwritten";
+    io::Error::new(io::ErrorKind::AlreadyExists, problem)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_file_takes_the_place_of_a_longer_one_and_a_link_to_nothing_makes_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("plain"), "what was there").unwrap();
+        symlink("nothing", at("dangling")).unwrap();
+        symlink(at("dangling"), at("twice")).unwrap();
+        for (name, made) in [("plain", "plain"), ("new", "new"), ("twice", "nothing")] {
+            create(&at(name)).unwrap().write_all(b"now").unwrap();
+            assert_eq!(fs::read_to_string(at(made)).unwrap(), "now", "{name}");
+        }
+        symlink("/dev/null", at("device")).unwrap();
+        create(&at("device")).unwrap().write_all(b"x").unwrap();
+    }
+
+    #[test]
+    fn a_link_that_is_put_in_the_place_of_a_file_empties_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        // Whoever plays this has both names change places all the time.
+        let (name, other) = (at("name"), at("other"));
+        fs::write(at("precious"), "precious").unwrap();
+        fs::write(&name, "").unwrap();
+        symlink(at("precious"), &other).unwrap();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    fs::rename(&name, at("kept")).unwrap();
+                    fs::rename(&other, &name).unwrap();
+                    fs::rename(&name, &other).unwrap();
+                    fs::rename(at("kept"), &name).unwrap();
+                }
+            });
+            let (mut refused_count, mut is_whole) = (0, true);
+            for _ in 0..10_000 {
+                refused_count += usize::from(create(&name).is_err());
+                is_whole &= fs::read_to_string(at("precious")).unwrap() == "precious";
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(is_whole, "what a link led to was emptied");
+            assert!(refused_count > 0, "the link was never in the way");
+        });
+    }
 }
