@@ -1,4 +1,4 @@
-//! Files that take the place of what is there.
+//! Files that take the place of old ones.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 /// As many links as Linux follows, one to the other.
 const MAX_LINKS: usize = 40;
 
-/// A new, empty file; what was in it is lost.
+/// A new, empty file; old contents are lost.
 ///
 /// # Errors
-/// It cannot be made, or is a symbolic link to a file: whoever may write to the directory could
+/// It cannot be made, or is a symbolic link to a file: anybody who may write to the directory could
 /// have us overwrite another.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    // What a link to nothing makes is new.
+    // The target of a dangling link is new.
     let path = end_of_dangling_links(path)?;
     let mut options = File::options();
     options.write(true);
@@ -27,7 +27,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Empties what is there, once it is open and certain to be no other file: whoever may write to the
+/// Empties an old file, once it is open and certain to be no other: anybody who may write to the
 /// directory may put a link in its place at any time.
 fn empty(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let file = match options.open(path) {

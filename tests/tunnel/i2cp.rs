@@ -21,7 +21,7 @@ use crate::real_services::{
     fetch_and_put, fetch_two_hundred_at_once, nginx, redis, run_redis_benchmark,
 };
 use crate::scarcity::{stand_still, thoughtful};
-use crate::services::{echo, exchange, pattern, service};
+use crate::services::{echo, exchange, pattern, read_to_end, service};
 
 /// A router, and the keys of a server.
 pub(crate) struct Net {
@@ -194,6 +194,31 @@ fn a_killed_router_is_named_and_a_new_one_taken_up() {
             });
         }
         assert_eq!(exchange(&stays.connect(), b"after"), b"after");
+    });
+}
+
+#[test]
+fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_says_so() {
+    let name =
+        "a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_says_so";
+    with_router(name, |net| {
+        let target = service(|mut stream| {
+            stream.write_all(b"the beginning")?;
+            std::thread::park();
+            Ok(())
+        });
+        let mut tunnel = net.tunnel(target, &[]);
+        let mut stream = tunnel.connect();
+        stream.read_exact(&mut [0; 13]).unwrap();
+        tunnel.server.signal(rustix::process::Signal::TERM);
+        assert_eq!(tunnel.server.wait().code(), Some(0));
+        assert_eq!(read_to_end(&mut stream).unwrap(), b"");
+        assert_eq!(
+            tunnel.server.log_line("may take a part for the whole"),
+            "WARN ministream::runtime::tunnel::conversations: closed before their local side had \
+             ended what it sends: this carrier tells peers of an end only, so that they may take a \
+             part for the whole leg=\"carrier\" conversations=1"
+        );
     });
 }
 

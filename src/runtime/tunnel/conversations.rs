@@ -536,11 +536,11 @@ impl Conversations {
     }
 
     /// Ends all conversations because we end. A close behind a part of a local side's data would
-    /// make it look like the whole; where the peer notices that the link ends, it gets no close
-    /// then, and resets its own side.
+    /// make it look like the whole; where the peer notices our absence without one, it gets no
+    /// close then, and resets its own side.
     pub(super) fn close_all(&mut self, now: Instant, carrier: &CarrierUrl) {
         let opens = self.service.peer().is_some();
-        let loss_is_noticed = carrier.has_connections();
+        let absence_is_noticed = carrier.shows_absence();
         let mut cut_count = 0_u64;
         let mut handles: Vec<Handle> = self.records.keys().copied().collect();
         // The order of their closes.
@@ -554,7 +554,7 @@ impl Conversations {
                 self.endpoint.abort(now, handle);
             } else if !self.has_input(record) {
                 self.endpoint.close(now, handle);
-            } else if loss_is_noticed {
+            } else if absence_is_noticed {
                 self.endpoint.leave(now, handle);
             } else {
                 cut_count += 1;
