@@ -195,7 +195,7 @@ fn deadline(slot: Slot, time: Timestamp, records: &Records) -> Deadline {
 }
 
 fn is_in(deadline: &Deadline, phase: Phase, records: &Records) -> bool {
-    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase == phase
+    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase() == phase
 }
 
 fn is_unheard(deadline: &Deadline, records: &Records) -> bool {
@@ -203,5 +203,5 @@ fn is_unheard(deadline: &Deadline, records: &Records) -> bool {
 }
 
 fn is_closed(deadline: &Deadline, records: &Records) -> bool {
-    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase.is_closed()
+    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase().is_closed()
 }

@@ -184,7 +184,7 @@ impl Placing<'_> {
         let in_use = namesakes
             .into_iter()
             .find(|slot| same_client(records.details(*slot).client_hash(), client_hash));
-        let in_use = in_use.map(|slot| (slot, records.live(slot).id(), records.live(slot).phase));
+        let in_use = in_use.map(|slot| (slot, records.live(slot).id(), records.live(slot).phase()));
         let slot = self
             .registry
             .open(seen, seen.from, Phase::SynSent, self.remarks);
@@ -333,7 +333,7 @@ impl Placing<'_> {
             Whose::Nobodys => (None, false),
             Whose::Tracked(slot) => {
                 let live = self.registry.records.live(slot);
-                (Some(live.id()), live.phase.is_closed())
+                (Some(live.id()), live.phase().is_closed())
             }
             Whose::Reported { id, .. } => (Some(id), true),
         };
@@ -437,13 +437,12 @@ impl Placing<'_> {
         }
         let channel = self.registry.channels.get(seen.channel);
         let live = self.registry.records.live_mut(slot);
-        let (id, before) = (live.id(), live.phase.state());
-        let transition = live.phase.transition(stimulus, live.circumstances(channel));
-        if transition.effect == Effect::Accepts && live.phase.is_closed() {
+        let (id, before) = (live.id(), live.phase().state());
+        let transition = live.advance(stimulus, channel);
+        if transition.effect == Effect::Accepts && transition.next.is_closed() {
             // No ACK is sent so late.
             live.late = Some(Direction::ServerToClient);
         }
-        live.phase = transition.next;
         let meaning = match transition.effect {
             Effect::Accepts => match frame.announced_id() {
                 Some(server_id) => Meaning::Accepts {
@@ -518,7 +517,7 @@ impl Placing<'_> {
         if let Some(other) = self.registry.user_of_server_id(seen, slot, server_id) {
             let live = self.registry.records.live(other);
             // A headless conversation is the beginning of this very one.
-            if live.phase.is_closed() || live.is_headless() {
+            if live.phase().is_closed() || live.is_headless() {
                 self.registry.end(other, time, Ending::Over, self.remarks);
             } else {
                 let other = live.id();

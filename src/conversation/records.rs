@@ -8,7 +8,9 @@ use super::event::{RouterTime, Tally};
 use super::id::ConversationId;
 use super::router::SynContent;
 use super::stall;
-use super::state::{Circumstances, ConversationState, Phase};
+use super::state::{
+    Change, Circumstances, ConversationState, Occurrence, Phase, Stimulus, Transition,
+};
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, ServerId, StreamId};
@@ -29,7 +31,7 @@ pub(super) struct Live {
     pub(super) channel: u32,
     client_id: MaybeId,
     server_id: MaybeId,
-    pub(super) phase: Phase,
+    phase: Phase,
     pub(super) client_side: Side,
     /// The direction that is read late as a whole, see [`Circumstances`].
     pub(super) late: Option<Direction>,
@@ -193,6 +195,34 @@ impl Live {
             server_spoke: channel.may_lack_acks()
                 && self.tallies[Direction::ServerToClient as usize].message_count > 0,
         }
+    }
+
+    #[inline]
+    pub(super) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Goes through the transition of a message on `channel`.
+    #[inline]
+    pub(super) fn advance(&mut self, stimulus: Stimulus, channel: &Channel) -> Transition {
+        let circumstances = self.circumstances(channel);
+        let transition = self.phase.transition(stimulus, circumstances);
+        self.phase = transition.next;
+        transition
+    }
+
+    /// Goes through the change that something else than a message brings; `channel` is its own.
+    pub(super) fn undergo(&mut self, occurrence: Occurrence, channel: &Channel) -> Change {
+        let change = self.phase.change(occurrence, self.circumstances(channel));
+        self.phase = change.next;
+        change
+    }
+
+    /// Exchanges with another conversation the effects of their clients' messages.
+    pub(super) const fn exchange_client(&mut self, other: &mut Self) {
+        let of_client = Direction::ClientToServer as usize;
+        std::mem::swap(&mut self.tallies[of_client], &mut other.tallies[of_client]);
+        Phase::exchange(&mut self.phase, &mut other.phase);
     }
 
     /// The state that is shown.

@@ -36,7 +36,7 @@ use stalls::Silence;
 use super::channel::{ChannelId, ChannelStart, Channels};
 use super::deadlines::{Deadlines, Due};
 use super::event::Conversation;
-use super::finding::{FindingCode, Level};
+use super::finding::FindingCode;
 use super::id::ConversationId;
 use super::id_table::{IdKey, KeyHasher, Space};
 use super::observation::{EndOfInput, Observation, TrackerEvent};
@@ -45,7 +45,7 @@ use super::records::{NewRecord, Records, Slot, Span};
 use super::remarks::Remarks;
 use super::router::Delivered;
 use super::stall;
-use super::state::{Phase, Stimulus};
+use super::state::{Occurrence, Phase, Stimulus};
 use super::tombstone::{Tombstone, Tombstones};
 use super::views::Views;
 use crate::net::Side;
@@ -202,7 +202,7 @@ impl Registry {
         client_hash: Option<DestinationHash>,
     ) {
         self.assumed
-            .open_late(slot, from, client_hash, &mut self.records);
+            .open_late(slot, from, client_hash, &mut self.records, &self.channels);
     }
 
     /// Makes the client's id of a conversation known.
@@ -372,13 +372,15 @@ impl Registry {
         if direction != Direction::ClientToServer || channel.start == ChannelStart::Missed {
             return None;
         }
-        let has_gaps = channel.has_gaps;
         let slot = self
             .disorder()
             .waiting_for_ack(seen.channel, seen.from, seen.time)?;
         self.set_assumed(slot, remarks.message());
-        if has_gaps {
-            self.records.live_mut(slot).phase = Phase::Open;
+        let channel = self.channels.get(seen.channel);
+        if channel.has_gaps {
+            self.records
+                .live_mut(slot)
+                .undergo(Occurrence::AckInGap, channel);
         }
         self.name_server(seen.channel, slot, ServerId(id), seen.time, remarks);
         Some(slot)
@@ -429,7 +431,7 @@ impl Registry {
             }
         }
         for slot in [slot, other] {
-            match self.records.live(slot).phase {
+            match self.records.live(slot).phase() {
                 phase if phase.is_closed() => self.linger(slot, seen.time, remarks),
                 Phase::SynSent => {
                     self.deadlines
@@ -496,7 +498,7 @@ impl Registry {
         while let Some(due) = self.deadlines.next(now, &self.records) {
             match due {
                 Due::NoAnswer(slot) => {
-                    self.give_up_answer(slot, now, Level::Warn, remarks);
+                    self.give_up_answer(slot, now, Occurrence::AnswerOverdue, remarks);
                     self.deadlines
                         .wait_for_late_answer(slot, now, &self.records);
                 }
@@ -580,7 +582,7 @@ impl Registry {
     ) {
         let slots = self.channels.get(channel).slots.as_slice().to_vec();
         for slot in self.records.in_order(slots) {
-            if ending == Ending::ChannelEvicted && !self.records.live(slot).phase.is_closed() {
+            if ending == Ending::ChannelEvicted && !self.records.live(slot).phase().is_closed() {
                 self.evictions.count(now);
             }
             self.end(slot, now, ending, remarks);
@@ -635,21 +637,31 @@ impl Registry {
         by_silence.sort_unstable();
         for (_, _, slot) in by_silence {
             // A closed one leaves its tombstone and nothing is lost.
-            if !self.records.live(slot).phase.is_closed() {
+            if !self.records.live(slot).phase().is_closed() {
                 self.evictions.count(now);
             }
             self.end(slot, now, Ending::Evicted, remarks);
         }
     }
 
-    fn give_up_answer(&mut self, slot: Slot, now: Timestamp, level: Level, remarks: &Remarks) {
+    /// A SYN has no answer any more, or none in time.
+    fn give_up_answer(
+        &mut self,
+        slot: Slot,
+        now: Timestamp,
+        occurrence: Occurrence,
+        remarks: &Remarks,
+    ) {
         let live = self.records.live_mut(slot);
-        live.phase = Phase::NoAnswer;
         let id = live.id();
+        let change = live.undergo(occurrence, self.channels.at(live.channel).1);
+        let Some((code, level)) = change.finding else {
+            return;
+        };
         let waited_us = now.micros_since(self.records.details(slot).start).max(0);
         let finding = LateFinding {
             level,
-            ..LateFinding::new(slot, FindingCode::SynNoAnswer)
+            ..LateFinding::new(slot, code)
         };
         self.events.find(finding, &mut self.records, remarks, || {
             let text = format!(
@@ -664,7 +676,7 @@ impl Registry {
     /// Reports a conversation and tracks it no more.
     pub(super) fn end(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
         let live = self.records.live(slot);
-        let phase = live.phase;
+        let phase = live.phase();
         let (ended, ending) = match self.channels.ended(live.channel) {
             // Its end was put off, for messages in the router.
             Some(at) => (at, Ending::ChannelClosed),
@@ -673,12 +685,12 @@ impl Registry {
         match (phase, ending) {
             (Phase::SynSent, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
                 let waited_ns = ended.nanos_since(self.records.details(slot).start);
-                let level = if waited_ns < ACCEPT_LIMIT_NS {
-                    Level::Note
+                let occurrence = if waited_ns < ACCEPT_LIMIT_NS {
+                    Occurrence::CutShort
                 } else {
-                    Level::Warn
+                    Occurrence::AnswerOverdue
                 };
-                self.give_up_answer(slot, ended, level, remarks);
+                self.give_up_answer(slot, ended, occurrence, remarks);
             }
             (Phase::Open, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
                 self.find_no_close(slot, ended, ending, remarks);

@@ -1,4 +1,5 @@
-//! The states of a conversation and the one table of their transitions.
+//! The states of a conversation and the tables of their transitions: by its messages, and by
+//! other causes.
 //!
 //! ```text
 //!            SYN
@@ -197,6 +198,27 @@ pub(super) enum Effect {
     Ignored,
 }
 
+/// A cause other than a message within a conversation that changes its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occurrence {
+    /// The time for its answer is over, or its channel or the capture ended after a server
+    /// would have answered.
+    AnswerOverdue,
+    /// Its channel or the capture ended before that.
+    CutShort,
+    /// Its client names an id that nothing announced, behind a gap that can hold the ACK.
+    AckInGap,
+    /// Its SYN is read behind an answer.
+    LateSyn,
+}
+
+/// One entry of the table of occurrences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) next: Phase,
+    pub(super) finding: Option<(FindingCode, Level)>,
+}
+
 /// One entry of the transition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Transition {
@@ -206,8 +228,8 @@ pub(super) struct Transition {
 }
 
 impl Phase {
-    /// The effect of a message in this phase. This is the whole truth: nothing is decided anywhere
-    /// else, and the tables in `docs/protocol.md` are held against it.
+    /// The effect of a message in this phase. With [`change`](Self::change) this is the whole truth:
+    /// nothing is decided anywhere else, and the tables in `docs/protocol.md` are held against both.
     #[rustfmt::skip]
     pub(super) fn transition(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
@@ -261,6 +283,42 @@ impl Phase {
             (AckClosed | ClientClosed | ServerClosed | Refused, EmptyAck | MisshapenAck)
                                                           => odd(self, Ignored, AckBadLength),
         }
+    }
+
+    /// The effect in this phase of something else than a message.
+    pub(super) const fn change(
+        self,
+        occurrence: Occurrence,
+        circumstances: Circumstances,
+    ) -> Change {
+        use FindingCode::SynNoAnswer;
+        use Occurrence::{AckInGap, AnswerOverdue, CutShort, LateSyn};
+        use Phase::{NoAnswer, Open, Refused, ServerClosed, SynSent};
+
+        let (next, finding) = match (self, occurrence) {
+            (SynSent, AnswerOverdue) => (NoAnswer, Some((SynNoAnswer, SynNoAnswer.level()))),
+            (SynSent, CutShort) => (NoAnswer, Some((SynNoAnswer, Level::Note))),
+            (SynSent, AckInGap) => (Open, None),
+            // The close was read first, and there was no ACK before it.
+            (ServerClosed, LateSyn) if circumstances.awaits_ack => (Refused, None),
+            _ => (self, None),
+        };
+        Change { next, finding }
+    }
+
+    /// Exchanges the phases of two conversations each of which got messages of the other's
+    /// client, since nothing had announced their ids. That is no transition: each takes on the
+    /// history of the other. Exchanged are phases that a client's messages and gaps lead to; a
+    /// server's close and the end of waiting were the conversation's own.
+    pub(super) const fn exchange(one: &mut Self, other: &mut Self) {
+        if one.is_of_client() && other.is_of_client() {
+            std::mem::swap(one, other);
+        }
+    }
+
+    /// Whether a client's messages alone, and a gap, lead here.
+    const fn is_of_client(self) -> bool {
+        matches!(self, Self::SynSent | Self::Open | Self::ClientClosed)
     }
 
     /// The effect of a message on a conversation that was reported already: in any case, the

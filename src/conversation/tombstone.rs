@@ -40,7 +40,7 @@ impl Packed {
             Some(Direction::ClientToServer) => 1,
             Some(Direction::ServerToClient) => 2,
         };
-        let phase = live.phase.when_reported() as u8;
+        let phase = live.phase().when_reported() as u8;
         let (side, syn_seen) = (live.client_side as u8, u8::from(live.syn_seen()));
         Self(phase | side << 3 | late << 4 | syn_seen << 6)
     }

@@ -167,7 +167,7 @@ impl Tracker {
         let live = self.registry.records.live_mut(slot);
         // A message for a conversation that is over does not lengthen its life.
         let is_late =
-            matches!(meaning, Meaning::Ignored | Meaning::Meaningless) && live.phase.is_closed();
+            matches!(meaning, Meaning::Ignored | Meaning::Meaningless) && live.phase().is_closed();
         if !is_late {
             live.end = time;
         }

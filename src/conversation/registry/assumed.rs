@@ -13,7 +13,7 @@ use super::super::finding::FindingCode;
 use super::super::id_table::{IdKey, IdTable, Space};
 use super::super::records::{Records, Slot};
 use super::super::remarks::Words;
-use super::super::state::Phase;
+use super::super::state::{Occurrence, Phase};
 use super::events::LateFinding;
 use crate::net::Side;
 use crate::time::{SECOND_NS, Timestamp};
@@ -62,15 +62,13 @@ impl Assumed {
         from: Side,
         client_hash: Option<DestinationHash>,
         records: &mut Records,
+        channels: &Channels,
     ) {
         let live = records.live_mut(slot);
+        live.undergo(Occurrence::LateSyn, channels.at(live.channel).1);
         live.note_syn();
         live.late = Some(Direction::ClientToServer);
-        if live.is_assumed() {
-            // A close without an ACK before it.
-            live.phase = Phase::Refused;
-            self.clear(slot, records);
-        }
+        self.clear(slot, records);
         let details = records.details_mut(slot);
         details.set_client_hash(client_hash);
         if from == Side::Responder {
@@ -87,12 +85,7 @@ impl Assumed {
     ) -> [Option<NonZeroU64>; 2] {
         let [one, other] = slots;
         if let Some([one, other]) = records.pair_mut(one, other) {
-            let of_client = Direction::ClientToServer as usize;
-            std::mem::swap(&mut one.tallies[of_client], &mut other.tallies[of_client]);
-            let waits = |phase| matches!(phase, Phase::SynSent | Phase::Open | Phase::ClientClosed);
-            if waits(one.phase) && waits(other.phase) {
-                std::mem::swap(&mut one.phase, &mut other.phase);
-            }
+            one.exchange_client(other);
         }
         slots.map(|slot| {
             let message = records.details(slot).assumed_by();
@@ -167,7 +160,8 @@ impl Disorder<'_> {
             let is_answered = live.is_assumed() || live.server_id().is_some();
             // If the client was seen already, its SYN is not the late one.
             let of_client = live.tallies[Direction::ClientToServer as usize];
-            let is_client_heard = of_client.message_count > 0 || live.phase == Phase::ClientClosed;
+            let is_client_heard =
+                of_client.message_count > 0 || live.phase() == Phase::ClientClosed;
             !live.syn_seen() && is_answered && !is_client_heard && self.is_recent(*slot, now)
         })
     }

@@ -42,7 +42,7 @@ impl Names {
         if !records.live(found).shares_ids() {
             return may_be_with(&found).then_some(found);
         }
-        let rank = |slot: &Slot| match (stimulus, records.live(*slot).phase.state()) {
+        let rank = |slot: &Slot| match (stimulus, records.live(*slot).phase().state()) {
             (Stimulus::Ack, ConversationState::SynSent | ConversationState::NoAnswer) => 0,
             (_, ConversationState::Open) => 1,
             (_, ConversationState::SynSent | ConversationState::NoAnswer) => 2,

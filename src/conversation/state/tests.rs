@@ -19,6 +19,13 @@ fn phases_are_numbered_in_the_order_of_their_list() {
     }
 }
 
+const OCCURRENCES: [Occurrence; 4] = [
+    Occurrence::AnswerOverdue,
+    Occurrence::CutShort,
+    Occurrence::AckInGap,
+    Occurrence::LateSyn,
+];
+
 const WHOLE: Circumstances = Circumstances {
     awaits_ack: false,
     late: None,
@@ -92,10 +99,22 @@ fn in_words(phase: Phase, transition: Transition) -> String {
     } else {
         format!(" → {}", phase_name(transition.next))
     };
-    let finding = transition
-        .finding
-        .map(|(code, level)| format!(", {level} `{code}`"));
-    format!("{effect}{next}{}", finding.unwrap_or_default())
+    format!("{effect}{next}{}", finding_in_words(transition.finding))
+}
+
+fn finding_in_words(finding: Option<(FindingCode, Level)>) -> String {
+    finding.map_or_else(String::new, |(code, level)| format!(", {level} `{code}`"))
+}
+
+const fn occurrence_name(occurrence: Occurrence) -> &'static str {
+    match occurrence {
+        Occurrence::AnswerOverdue => {
+            "no answer within 60 s, or for 5 s or more until its channel or the capture ends"
+        }
+        Occurrence::CutShort => "no answer for less than 5 s until its channel or the capture ends",
+        Occurrence::AckInGap => "its client names an id that nothing announced, behind a gap",
+        Occurrence::LateSyn => "its SYN is read behind an answer",
+    }
 }
 
 /// What the table has for conversations that were seen whole and in order.
@@ -133,10 +152,40 @@ fn exceptions() -> String {
     table
 }
 
+/// Changes of phases without a message of the conversation.
+fn occurrences() -> String {
+    let mut table = String::from("| what happens | when | phase | becomes |\n|---|---|---|---|\n");
+    for occurrence in OCCURRENCES {
+        for phase in Phase::ALL {
+            let stays = Change {
+                next: phase,
+                finding: None,
+            };
+            let mut usual = stays;
+            for (when, circumstances) in [("always", WHOLE)].into_iter().chain(CIRCUMSTANCES) {
+                let change = phase.change(occurrence, circumstances);
+                if change != usual {
+                    table.push_str(&format!(
+                        "| {} | {when} | {} | {}{} |\n",
+                        occurrence_name(occurrence),
+                        phase_name(phase),
+                        phase_name(change.next),
+                        finding_in_words(change.finding)
+                    ));
+                }
+                if circumstances == WHOLE {
+                    usual = change;
+                }
+            }
+        }
+    }
+    table
+}
+
 #[test]
-fn the_documented_tables_are_the_one_that_decides() {
+fn the_documented_tables_are_the_ones_that_decide() {
     let page = include_str!("../../../docs/protocol.md");
-    for table in [table(), exceptions()] {
+    for table in [table(), exceptions(), occurrences()] {
         assert!(
             page.contains(&table),
             "docs/protocol.md should have this table:\n{table}"
@@ -157,6 +206,36 @@ fn a_closed_conversation_stays_closed_unless_an_empty_ack_closed_it() {
                     "{phase:?} {stimulus:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn only_its_messages_close_or_reopen_a_conversation() {
+    for phase in Phase::ALL {
+        for occurrence in OCCURRENCES {
+            for (_, circumstances) in CIRCUMSTANCES {
+                let change = phase.change(occurrence, circumstances);
+                assert_eq!(
+                    change.next.is_closed(),
+                    phase.is_closed(),
+                    "{phase:?} {occurrence:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn conversations_exchange_only_phases_that_a_client_can_lead_to() {
+    let may_be_exchanged = [Phase::SynSent, Phase::Open, Phase::ClientClosed];
+    for one in Phase::ALL {
+        for other in Phase::ALL {
+            let mut pair = (one, other);
+            Phase::exchange(&mut pair.0, &mut pair.1);
+            let both = may_be_exchanged.contains(&one) && may_be_exchanged.contains(&other);
+            let expected = if both { (other, one) } else { (one, other) };
+            assert_eq!(pair, expected, "{one:?} {other:?}");
         }
     }
 }
