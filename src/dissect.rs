@@ -43,7 +43,8 @@ pub use threaded_sink::ThreadedSink;
 
 use crate::capture::{CaptureError, InputInfo, Packet, PacketSource};
 use crate::conversation::{
-    Conversation, EndOfInput, FindingCode, FindingDetail, Forgotten, Tracker, TrackerOptions,
+    Conversation, DetailName, EndOfInput, FindingCode, FindingDetail, Forgotten, Tracker,
+    TrackerOptions,
 };
 use crate::net::{CopyCounts, NetworkCounts, PacketDecoder};
 use crate::time::Timestamp;
@@ -251,7 +252,7 @@ impl Dissector {
         sink.finding(&about_capture(
             FindingCode::CaptureDropped,
             format!("{packets} packets dropped during capture"),
-            vec![("packet_count", FindingDetail::Number(packets))],
+            vec![(DetailName::PacketCount, FindingDetail::Number(packets))],
         ))
     }
 

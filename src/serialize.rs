@@ -13,8 +13,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::carrier::Carrier;
 use crate::columns::EachColumn;
 use crate::conversation::{
-    Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail, Level,
-    MessageEvent, SessionId,
+    Conversation, ConversationId, ConversationState, DetailName, Finding, FindingCode,
+    FindingDetail, Level, MessageEvent, SessionId,
 };
 use crate::field::{Field, Value};
 use crate::ndjson::NdjsonError;
@@ -104,6 +104,7 @@ macro_rules! as_name {
 as_name! {
     Carrier, Carrier::ALL, name: "a carrier, as in tcp_u32be",
     ConversationState, ConversationState::ALL, name: "a state, as in server_closed",
+    DetailName, DetailName::ALL, name: "the name of a detail, as in payload_bytes",
     Direction, Direction::ALL, name: "c2s or s2c",
     FindingCode, FindingCode::ALL, code: "a finding's code, as in ms.unknown_type",
     Level, Level::ALL, name: "note, warn or error",
@@ -222,9 +223,9 @@ impl<M: SerializeMap> Cells for Entries<M> {
 }
 
 /// Names with their values, in order.
-struct Object<'a, V>(&'a [(&'static str, V)]);
+struct Object<'a, N, V>(&'a [(N, V)]);
 
-impl<V: Serialize> Serialize for Object<'_, V> {
+impl<N: Serialize, V: Serialize> Serialize for Object<'_, N, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::capture::{CaptureFormat, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
-    Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
-    I2cpSession, Meaning, MessageEvent, Party, SessionId, Tally,
+    Conversation, ConversationId, ConversationState, DetailName, Finding, FindingCode,
+    FindingDetail, I2cpSession, Meaning, MessageEvent, Party, SessionId, Tally,
 };
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::field::PayloadDetail;
@@ -80,8 +80,8 @@ pub(crate) fn finding(code: FindingCode) -> Finding {
         conversation: Some(ConversationId(1)),
         text: "seen".to_owned(),
         detail: vec![
-            ("id", FindingDetail::Text("0bad1d".to_owned())),
-            ("at_bytes", FindingDetail::Number(7)),
+            (DetailName::Id, FindingDetail::Text("0bad1d".to_owned())),
+            (DetailName::OffsetBytes, FindingDetail::Number(7)),
         ],
     }
 }

@@ -169,11 +169,82 @@ pub struct Finding {
     /// The observation, in one line without wire bytes.
     pub text: String,
     /// The same facts by name, for programs.
-    pub detail: Vec<(&'static str, FindingDetail)>,
+    pub detail: Vec<(DetailName, FindingDetail)>,
 }
 
 /// The end of a finding's text when its message came after the close of its conversation.
 pub(crate) const AFTER_CLOSE: &str = ", after close";
+
+macro_rules! detail_names {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// The name of a value in [`Finding::detail`], with its unit.
+        // The order is that in which a finding has them: the records, which are JSON objects,
+        // are read back in it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DetailName {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl DetailName {
+            /// Every name, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name as it is written: `payload_bytes`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+detail_names! {
+    /// Bytes of a packet that are in the capture.
+    CapturedBytes = "captured_bytes";
+    /// Bytes that it had when it was captured.
+    OriginalBytes = "original_bytes";
+    /// Bytes of a datagram that are in the capture, in fragments.
+    ReceivedBytes = "received_bytes";
+    /// A connection id, in hex.
+    Id = "id";
+    /// The conversation that uses that id, too.
+    OtherConv = "other_conv";
+    /// Length of the message.
+    MessageBytes = "message_bytes";
+    /// The length that it exceeds.
+    LimitBytes = "limit_bytes";
+    /// Length of the payload.
+    PayloadBytes = "payload_bytes";
+    /// Bytes of a TCP connection that are not in the capture.
+    MissingBytes = "missing_bytes";
+    /// Offset in one direction of a TCP connection.
+    OffsetBytes = "offset_bytes";
+    /// The first byte of the message.
+    TypeByte = "type_byte";
+    /// Number of the message where the other session sent it.
+    SentN = "sent_n";
+    /// Messages that were sent after it and came before it.
+    OvertakenByCount = "overtaken_by_count";
+    /// Packets that were captured twice, or dropped.
+    PacketCount = "packet_count";
+    /// The interfaces that captured the first one twice.
+    Between = "between";
+    /// How far a sequence number is from the one that was expected.
+    DistanceBytes = "distance_bytes";
+    /// Milliseconds of silence in both directions.
+    SilentMs = "silent_ms";
+    /// Bytes that its sender perhaps held back.
+    RestBytes = "rest_bytes";
+    /// Flows that were forgotten.
+    FlowCount = "flow_count";
+    /// Conversations that were reported before they were over.
+    ConversationCount = "conversation_count";
+    /// Conversations whose late messages are no longer recognised.
+    ClosedConversationCount = "closed_conversation_count";
+    /// Microseconds from the first packet until the first of them was forgotten.
+    SinceUs = "since_us";
+    /// Microseconds by which time went backwards.
+    BackUs = "back_us";
+}
 
 /// A value in [`Finding::detail`].
 #[derive(Clone, Debug, PartialEq, Eq)]

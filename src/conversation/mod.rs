@@ -28,7 +28,7 @@ pub use event::{
     Carried, Conversation, I2cpSession, MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 pub(crate) use finding::AFTER_CLOSE;
-pub use finding::{Finding, FindingCode, FindingDetail, Level};
+pub use finding::{DetailName, Finding, FindingCode, FindingDetail, Level};
 pub use id::{ConversationId, ConversationIdParseError};
 pub use meaning::Meaning;
 pub(crate) use meaning::MeaningKind;

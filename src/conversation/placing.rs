@@ -1,7 +1,7 @@
 //! The place of a message: the conversation that its id names or that it begins.
 
 use super::channel::Channel;
-use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
+use super::finding::{AFTER_CLOSE, DetailName, FindingCode, FindingDetail, Level};
 use super::id::ConversationId;
 use super::id_table::{IdKey, Space};
 use super::meaning::Meaning;
@@ -342,7 +342,7 @@ impl Placing<'_> {
             let after_close = if is_closed { AFTER_CLOSE } else { "" };
             let text = format!("type {frame_type} is not in the protocol{after_close}");
             let type_byte = FindingDetail::Number(u64::from(frame_type.0));
-            (text, vec![("type_byte", type_byte)])
+            (text, vec![(DetailName::TypeByte, type_byte)])
         });
         Placement {
             conversation,
@@ -578,7 +578,7 @@ impl Placing<'_> {
             } else {
                 format!("close carries {} bytes", frame.payload.len())
             };
-            (text, vec![("payload_bytes", payload_bytes)])
+            (text, vec![(DetailName::PayloadBytes, payload_bytes)])
         });
     }
 }

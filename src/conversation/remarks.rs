@@ -1,6 +1,6 @@
 //! Findings about a message, with or without words.
 
-use super::finding::{Finding, FindingCode, FindingDetail, Level};
+use super::finding::{DetailName, Finding, FindingCode, FindingDetail, Level};
 use super::id::ConversationId;
 
 /// Whether anybody reads the words of findings.
@@ -14,7 +14,7 @@ pub enum Wording {
 }
 
 /// A finding's text and its details.
-pub(super) type Words = (String, Vec<(&'static str, FindingDetail)>);
+pub(super) type Words = (String, Vec<(DetailName, FindingDetail)>);
 
 /// The findings of the message that is observed.
 #[derive(Debug)]

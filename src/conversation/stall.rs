@@ -7,7 +7,7 @@
 //! thing more: that nobody else spoke before the rest came and that the sender does not write in
 //! blocks, or that a length in the data announced less than a message that did not come.
 
-use super::finding::FindingDetail;
+use super::finding::{DetailName, FindingDetail};
 use super::remarks::{Words, number};
 use crate::time::SECOND_NS;
 use crate::wire::MAX_DATA_PAYLOAD_BYTES;
@@ -68,11 +68,11 @@ pub(super) fn stayed_away(silent_ns: i64, missing_bytes: u64) -> Words {
     (text, detail(silent_ns, missing_bytes))
 }
 
-fn detail(silent_ns: i64, rest_bytes: u64) -> Vec<(&'static str, FindingDetail)> {
+fn detail(silent_ns: i64, rest_bytes: u64) -> Vec<(DetailName, FindingDetail)> {
     let silent_ms = usize::try_from(silent_ns / 1_000_000).unwrap_or(0);
     vec![
-        ("silent_ms", number(silent_ms)),
-        ("rest_bytes", FindingDetail::Number(rest_bytes)),
+        (DetailName::SilentMs, number(silent_ms)),
+        (DetailName::RestBytes, FindingDetail::Number(rest_bytes)),
     ]
 }
 
@@ -132,8 +132,8 @@ mod tests {
             let (text, details) = words;
             assert_eq!(text, expected);
             let expected = [
-                ("silent_ms", FindingDetail::Number(5_021)),
-                ("rest_bytes", FindingDetail::Number(8)),
+                (DetailName::SilentMs, FindingDetail::Number(5_021)),
+                (DetailName::RestBytes, FindingDetail::Number(8)),
             ];
             assert_eq!(details, expected);
         }

@@ -8,7 +8,7 @@ use slab::Slab;
 
 use super::channel::{ChannelId, Channels};
 use super::event::RouterTime;
-use super::finding::{FindingCode, FindingDetail};
+use super::finding::{DetailName, FindingCode, FindingDetail};
 use super::id::ConversationId;
 use super::id_table::MAX_NAMESAKES;
 use super::observation::Observation;
@@ -254,8 +254,8 @@ fn find_reordered(remarks: &mut Remarks, id: ConversationId, delivered: Delivere
             count => format!("came behind {count} messages that were sent after it"),
         };
         let detail = vec![
-            ("sent_n", FindingDetail::Number(delivered.sent_as)),
-            ("overtaken_by_count", number(delivered.overtaken_by)),
+            (DetailName::SentN, FindingDetail::Number(delivered.sent_as)),
+            (DetailName::OvertakenByCount, number(delivered.overtaken_by)),
         ];
         (text, detail)
     });

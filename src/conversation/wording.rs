@@ -1,6 +1,6 @@
 //! The texts of findings about a message.
 
-use super::finding::{FindingCode, FindingDetail, Level};
+use super::finding::{DetailName, FindingCode, FindingDetail, Level};
 use super::id::ConversationId;
 use super::id_table::Space;
 use super::remarks::{Words, number};
@@ -17,7 +17,7 @@ pub(super) fn ping() -> Words {
 
 pub(super) fn too_short(bytes: &[u8]) -> Words {
     let text = format!("{} bytes are no message", bytes.len());
-    (text, vec![("message_bytes", number(bytes.len()))])
+    (text, vec![(DetailName::MessageBytes, number(bytes.len()))])
 }
 
 pub(super) fn chaff(message: &RawMessage<'_>) -> Words {
@@ -49,8 +49,8 @@ pub(super) fn oversize(message: &RawMessage<'_>, frame: &RawFrame<'_>) -> Words 
         )
     };
     let detail = vec![
-        ("message_bytes", number(message_bytes)),
-        ("limit_bytes", number(limit)),
+        (DetailName::MessageBytes, number(message_bytes)),
+        (DetailName::LimitBytes, number(limit)),
     ];
     (text, detail)
 }
@@ -64,15 +64,18 @@ pub(super) fn bad_destination(
         Carrier::I2cp => error.to_string(),
         _ => format!("not an I2P destination: {error}"),
     };
-    let detail = vec![("payload_bytes", number(frame.payload.len()))];
+    let detail = vec![(DetailName::PayloadBytes, number(frame.payload.len()))];
     (text, detail)
 }
 
 pub(super) fn id_reuse(space: &str, id: StreamId, other: ConversationId) -> Words {
     let text = format!("{space} id {id} is announced again while {other} uses it");
     let detail = vec![
-        ("id", FindingDetail::Text(id.to_string())),
-        ("other_conv", FindingDetail::Text(other.to_string())),
+        (DetailName::Id, FindingDetail::Text(id.to_string())),
+        (
+            DetailName::OtherConv,
+            FindingDetail::Text(other.to_string()),
+        ),
     ];
     (text, detail)
 }
@@ -92,7 +95,7 @@ pub(super) fn wrong_direction(
     );
     (
         text,
-        vec![("id", FindingDetail::Text(frame.id.to_string()))],
+        vec![(DetailName::Id, FindingDetail::Text(frame.id.to_string()))],
     )
 }
 
@@ -106,7 +109,10 @@ pub(super) fn orphan(space: Space, id: StreamId, level: Level) -> Words {
         Level::Warn | Level::Error => "",
     };
     let text = format!("no conversation has {owner} id {id}{doubt}");
-    (text, vec![("id", FindingDetail::Text(id.to_string()))])
+    (
+        text,
+        vec![(DetailName::Id, FindingDetail::Text(id.to_string()))],
+    )
 }
 
 pub(super) fn transition(
@@ -125,5 +131,8 @@ pub(super) fn transition(
         FindingCode::AckEmpty => format!("ACK without server id, read as the close of {id}"),
         _ => format!("ACK carries {payload_bytes} bytes instead of a 3-byte server id"),
     };
-    (text, vec![("payload_bytes", number(payload_bytes))])
+    (
+        text,
+        vec![(DetailName::PayloadBytes, number(payload_bytes))],
+    )
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::about_capture;
 use crate::capture::{InputInfo, InterfaceId};
-use crate::conversation::{Finding, FindingCode, FindingDetail};
+use crate::conversation::{DetailName, Finding, FindingCode, FindingDetail};
 use crate::net::CopyCounts;
 
 /// The finding on the number of copies left out, and the interfaces between which.
@@ -13,7 +13,7 @@ pub(super) fn finding(counts: &CopyCounts, inputs: &[InputInfo]) -> Finding {
         1 => "1 packet was captured twice and is read once".to_owned(),
         total => format!("{total} packets were captured twice and are read once"),
     };
-    let mut detail = vec![("packet_count", FindingDetail::Number(counts.total))];
+    let mut detail = vec![(DetailName::PacketCount, FindingDetail::Number(counts.total))];
     for (index, &(first, second, count)) in counts.pairs.iter().enumerate() {
         text.push_str(if index == 0 { ": " } else { "; " });
         let between = between(first, second, inputs);
@@ -23,7 +23,7 @@ pub(super) fn finding(counts: &CopyCounts, inputs: &[InputInfo]) -> Finding {
         }
         text.push_str(&between);
         if index == 0 {
-            detail.push(("between", FindingDetail::Text(between)));
+            detail.push((DetailName::Between, FindingDetail::Text(between)));
         }
     }
     about_capture(FindingCode::CaptureDuplicates, text, detail)

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use crate::carrier::Problem;
-use crate::conversation::{Finding, FindingCode, FindingDetail};
+use crate::conversation::{DetailName, Finding, FindingCode, FindingDetail};
 use crate::net::{Arrival, Ignored, LostDatagram};
 
 pub(super) fn about_capture(
     code: FindingCode,
     text: String,
-    detail: Vec<(&'static str, FindingDetail)>,
+    detail: Vec<(DetailName, FindingDetail)>,
 ) -> Finding {
     Finding {
         code,
@@ -34,7 +34,7 @@ pub(super) fn missing_fragments(lost: &LostDatagram) -> Finding {
             lost.destination
         ),
         vec![(
-            "received_bytes",
+            DetailName::ReceivedBytes,
             FindingDetail::Number(u64::from(lost.received_bytes)),
         )],
     );
@@ -62,7 +62,7 @@ pub(super) fn ignored_segment(
                     "a reset of {source} - {target} was ignored: it is {bytes} bytes {place} what was \
                      expected, and data went on"
                 ),
-                vec![("distance_bytes", FindingDetail::Number(bytes))],
+                vec![(DetailName::DistanceBytes, FindingDetail::Number(bytes))],
             )
         }
         Ignored::Opening => (
@@ -84,7 +84,7 @@ pub(super) fn from_problem(problem: Problem, arrival: Arrival) -> Finding {
         }
         Problem::Skipped { offset, .. } => (FindingCode::TcpSkipped, offset),
     };
-    let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
+    let detail = vec![(DetailName::OffsetBytes, FindingDetail::Number(offset))];
     about_connection(code, arrival, problem.to_string(), detail)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn about_connection(
     code: FindingCode,
     arrival: Arrival,
     text: String,
-    detail: Vec<(&'static str, FindingDetail)>,
+    detail: Vec<(DetailName, FindingDetail)>,
 ) -> Finding {
     Finding {
         packet: Some(arrival.packet),

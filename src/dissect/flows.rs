@@ -8,7 +8,7 @@ use super::flow_state::FlowState;
 use super::near::NearFlows;
 use super::packets::{DecodedPacket, Window};
 use super::passage::{Event, Passage};
-use crate::conversation::{FindingCode, FindingDetail};
+use crate::conversation::{DetailName, FindingCode, FindingDetail};
 use crate::net::{Arrival, FlowPlace, LostDatagram, Network, NetworkCounts};
 use crate::time::Timestamp;
 
@@ -162,7 +162,10 @@ impl Flows {
                 let mut finding = about_capture(
                     FindingCode::CaptureTimeBackwards,
                     format!("packet {packet} is {back_us} µs before the one before it"),
-                    vec![("back_us", FindingDetail::Number(back_us.unsigned_abs()))],
+                    vec![(
+                        DetailName::BackUs,
+                        FindingDetail::Number(back_us.unsigned_abs()),
+                    )],
                 );
                 finding.packet = Some(packet);
                 passage.finding(finding)
@@ -199,10 +202,13 @@ impl Flows {
             ),
             vec![
                 (
-                    "captured_bytes",
+                    DetailName::CapturedBytes,
                     FindingDetail::Number(u64::from(packet.captured_bytes)),
                 ),
-                ("original_bytes", FindingDetail::Number(packet.link_bytes())),
+                (
+                    DetailName::OriginalBytes,
+                    FindingDetail::Number(packet.link_bytes()),
+                ),
             ],
         );
         finding.packet = Some(packet.arrival.packet);

@@ -12,7 +12,7 @@ use crate::carrier::detect::{CarrierVerdict, Piece};
 use crate::carrier::i2cp::{self, I2cpItem, Sender, SessionStatus};
 use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
 use crate::conversation::{
-    Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, I2cpSession,
+    Channel, ChannelId, ChannelStart, DetailName, FindingCode, FindingDetail, I2cpSession,
 };
 use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
@@ -267,7 +267,7 @@ impl Streams {
                 }
             }
             let text = format!("{bytes} bytes of {one} - {other} are not in the capture");
-            let detail = vec![("missing_bytes", FindingDetail::Number(bytes))];
+            let detail = vec![(DetailName::MissingBytes, FindingDetail::Number(bytes))];
             let code = FindingCode::TcpGap;
             return passage.finding(about_connection(code, arrival, text, detail));
         }
@@ -445,7 +445,7 @@ impl Sessions {
             } => {
                 self.note_gap(passage)?;
                 let text = format!("frame at offset {offset}, {}: {reason}", by(sender));
-                let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
+                let detail = vec![(DetailName::OffsetBytes, FindingDetail::Number(offset))];
                 let code = FindingCode::I2cpBadFrame;
                 passage.finding(about_connection(code, provenance.arrival, text, detail))
             }

@@ -7,8 +7,8 @@ use super::located::{InStep, Next, Walk};
 use super::passage::{Event, Passage, Passed, Sender};
 use super::{Depth, Sink};
 use crate::conversation::{
-    Carried, Channel, EndOfInput, ExpectedRecord, Finding, FindingCode, FindingDetail, Meaning,
-    MessageEvent, Observation, Tracker, TrackerEvent,
+    Carried, Channel, DetailName, EndOfInput, ExpectedRecord, Finding, FindingCode, FindingDetail,
+    Meaning, MessageEvent, Observation, Tracker, TrackerEvent,
 };
 use crate::net::Arrival;
 use crate::time::Timestamp;
@@ -119,19 +119,19 @@ impl Tracking {
                 network.evicted_flows,
                 flows_since,
                 "flows were forgotten while they may have been in use",
-                "flow_count",
+                DetailName::FlowCount,
             ),
             (
                 forgotten.conversations,
                 forgotten.conversations_since,
                 "conversations were reported as they stood",
-                "conversation_count",
+                DetailName::ConversationCount,
             ),
             (
                 forgotten.closed_conversations,
                 forgotten.closed_conversations_since,
                 "closed conversations were forgotten, and what came late for them is not recognised",
-                "closed_conversation_count",
+                DetailName::ClosedConversationCount,
             ),
         ] {
             let (Some(since), Some(start)) = (since, self.start) else {
@@ -149,7 +149,10 @@ impl Tracking {
                 text,
                 vec![
                     (name, FindingDetail::Number(count)),
-                    ("since_us", FindingDetail::Number(since_us.unsigned_abs())),
+                    (
+                        DetailName::SinceUs,
+                        FindingDetail::Number(since_us.unsigned_abs()),
+                    ),
                 ],
             ))?;
         }

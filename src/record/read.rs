@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
-    Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
-    I2cpSession, Level, Meaning, MeaningKind, MessageEvent, Party, RouterTime, SessionId, Tally,
+    Conversation, ConversationId, ConversationState, DetailName, Finding, FindingCode,
+    FindingDetail, I2cpSession, Level, Meaning, MeaningKind, MessageEvent, Party, RouterTime,
+    SessionId, Tally,
 };
 use crate::dissect::{EvictedCounts, ForeignCounts};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
@@ -423,8 +424,8 @@ pub(crate) fn read_finding(record: Value) -> Result<Finding, NdjsonError> {
 fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
     let detail = line.entries("detail")?.collect::<Vec<_>>();
     // In the order in which findings have them, which JSON does not keep.
-    let detail = DETAILS.iter().filter_map(|&name| {
-        let (_, value) = detail.iter().find(|(key, _)| *key == name)?;
+    let detail = DetailName::ALL.iter().filter_map(|&name| {
+        let (_, value) = detail.iter().find(|(key, _)| *key == name.name())?;
         let detail = match value.as_u64() {
             Some(number) => FindingDetail::Number(number),
             None => FindingDetail::Text(value.as_str()?.to_owned()),
@@ -510,30 +511,3 @@ fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
     };
     line.objects("inputs")?.iter().map(read).collect()
 }
-
-/// The names of [`Finding::detail`], in the order in which a finding has them.
-const DETAILS: &[&str] = &[
-    "captured_bytes",
-    "original_bytes",
-    "received_bytes",
-    "id",
-    "other_conv",
-    "message_bytes",
-    "limit_bytes",
-    "payload_bytes",
-    "missing_bytes",
-    "offset_bytes",
-    "type_byte",
-    "sent_n",
-    "overtaken_by_count",
-    "packet_count",
-    "between",
-    "distance_bytes",
-    "silent_ms",
-    "rest_bytes",
-    "flow_count",
-    "conversation_count",
-    "closed_conversation_count",
-    "since_us",
-    "back_us",
-];

@@ -260,7 +260,7 @@ fn a_finding_is_written_as_documented() {
         json!({
             "record": "finding", "level": "warn", "code": "ms.orphan_id", "n": 3,
             "packet_n": 3, "conv": "c1", "text": "a \"quote\"",
-            "detail": {"id": "0bad1d", "at_bytes": 7},
+            "detail": {"id": "0bad1d", "offset_bytes": 7},
         })
     );
     finding.message = None;

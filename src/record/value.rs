@@ -129,7 +129,7 @@ pub(super) fn put_numbers(
 pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
     put_object(out, |keys| {
         for (name, detail) in &finding.detail {
-            let out = keys.value_of(name);
+            let out = keys.value_of(name.name());
             match detail {
                 FindingDetail::Number(number) => put_number(out, *number),
                 FindingDetail::Text(text) => put_json_string(out, text),

@@ -10,7 +10,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::table::{Table, empty_columns};
 use super::*;
-use crate::conversation::{ConversationId, FindingCode, FindingDetail, RouterTime};
+use crate::conversation::{ConversationId, DetailName, FindingCode, FindingDetail, RouterTime};
 use crate::field::Value;
 use crate::record::{Cells, preview_source, put_preview};
 use crate::testing;
@@ -116,7 +116,7 @@ fn rows_are_what_was_put() {
     assert_eq!(
         first_row(TableKind::Findings),
         "{level: \"warn\", code: \"ms.orphan_id\", n: 3, packet_n: 3, conv: \"c1\", \
-         text: \"seen\", detail: \"{\"id\":\"0bad1d\",\"at_bytes\":7}\"}"
+         text: \"seen\", detail: \"{\"id\":\"0bad1d\",\"offset_bytes\":7}\"}"
     );
 }
 
@@ -152,8 +152,11 @@ fn lists_structures_and_details_are_read_back() {
     set.conversation(&conversation).unwrap();
     let mut finding = testing::finding(FindingCode::OrphanId);
     finding.detail = vec![
-        ("number", FindingDetail::Number(7)),
-        ("text", FindingDetail::Text("\"\u{1b}".to_owned())),
+        (DetailName::PacketCount, FindingDetail::Number(7)),
+        (
+            DetailName::Between,
+            FindingDetail::Text("\"\u{1b}".to_owned()),
+        ),
     ];
     set.finding(&finding).unwrap();
     set.finish().unwrap();
@@ -181,7 +184,7 @@ fn lists_structures_and_details_are_read_back() {
     );
     let finding = &rows(TableKind::Findings)[0];
     assert!(
-        finding.contains(r#"{"number":7,"text":"\"\u001b"}"#),
+        finding.contains(r#"{"packet_count":7,"between":"\"\u001b"}"#),
         "{finding}"
     );
 }
