@@ -10,9 +10,7 @@ use crate::conversation::{ConversationId, Finding, Level, MessageEvent};
 use crate::net::Encapsulation;
 use crate::text::suggest::closest;
 use crate::time::Timestamp;
-use crate::wire::{
-    DestinationHash, Direction, FrameKind, FrameType, RawMessage, ServerId, StreamId,
-};
+use crate::wire::{DestinationHash, Direction, FrameType, RawMessage, ServerId, StreamId};
 
 pub(crate) use crate::columns::TYPE_NAMES;
 pub use crate::columns::{Field, FieldKind, Range};
@@ -121,7 +119,7 @@ impl Field {
             Self::Src => Value::Address(event.source),
             Self::Dst => Value::Address(event.target),
             Self::Dir => word(event.direction.map(Direction::name)),
-            Self::Type => Value::Word(type_name(&event.message)),
+            Self::Type => Value::Word(event.message.kind().name()),
             Self::TypeByte => {
                 type_byte(&event.message).map_or(Value::Null, |byte| Value::Number(byte.into()))
             }
@@ -160,32 +158,6 @@ impl Field {
 
 fn word(word: Option<&'static str>) -> Value<'static> {
     word.map_or(Value::Null, Value::Word)
-}
-
-/// The name of a message's type: that of its frame, `ping` or `short`.
-pub(crate) const fn type_name(message: &RawMessage<'_>) -> &'static str {
-    TYPE_NAMES[type_index(message)]
-}
-
-/// The place of a message's type in [`TYPE_NAMES`].
-pub(crate) const fn type_index(message: &RawMessage<'_>) -> usize {
-    match message {
-        RawMessage::Frame(frame) => kind_index(frame.frame_type.kind()),
-        RawMessage::Ping => 4,
-        RawMessage::Short(_) => 7,
-    }
-}
-
-/// The same of a frame.
-pub(crate) const fn kind_index(kind: FrameKind) -> usize {
-    match kind {
-        FrameKind::Syn => 0,
-        FrameKind::Ack => 1,
-        FrameKind::Data => 2,
-        FrameKind::Close => 3,
-        FrameKind::Chaff => 5,
-        FrameKind::Unknown => 6,
-    }
 }
 
 /// The first byte of a message; none of an empty one.

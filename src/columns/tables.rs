@@ -4,7 +4,7 @@ use super::{Column, EachColumn, FieldKind, Nesting, Numbers, Range, SCHEMA, Shap
 use crate::capture::{CaptureFormat, Compression, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationState, Level, MeaningKind};
-use crate::wire::{Direction, IdOwner};
+use crate::wire::{Direction, IdOwner, MessageKind};
 
 /// The meaning of a column of messages: how it is listed, that and more, or something else.
 macro_rules! meaning {
@@ -350,9 +350,7 @@ pub(super) const LEVEL_NAMES: &[&str] = names_of!(Level);
 pub(crate) const STATE_NAMES: &[&str] = names_of!(ConversationState);
 
 /// Values of `type`, in the order of the summary's `by_type`.
-pub(crate) const TYPE_NAMES: &[&str] = &[
-    "syn", "ack", "data", "close", "ping", "chaff", "unknown", "short",
-];
+pub(crate) const TYPE_NAMES: &[&str] = names_of!(MessageKind);
 
 const OWNER_NAMES: &[&str] = names_of!(IdOwner);
 

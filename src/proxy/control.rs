@@ -11,7 +11,7 @@ use super::report::{RuleReport, index, mean_us, rule_json};
 use super::rule::Rule;
 use crate::conversation::{Conversation, ConversationId, Tally};
 use crate::fault::{Fault, FaultKind};
-use crate::field::{payload, type_name};
+use crate::field::payload;
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
@@ -349,7 +349,7 @@ fn queue(proxy: &Proxy) -> Value {
             json!({
                 "connection": connection.0,
                 "dir": direction.name(),
-                "type": type_name(&message),
+                "type": message.kind().name(),
                 "id": message.frame().map(|frame| frame.id.to_string()),
                 "payload_bytes": shown.len(),
                 "payload_text": escaped(&shown[..shown.len().min(PREVIEW_BYTES)], Charset::Unicode),

@@ -12,7 +12,7 @@ use super::rule::{Action, KnownIds, Rules};
 
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
-use crate::wire::{Direction, FrameKind, RawMessage};
+use crate::wire::{Direction, FrameKind, MessageKind, RawMessage};
 
 /// Stands before a sink for the time of one message.
 pub(super) struct Gate<'a, S> {
@@ -42,7 +42,7 @@ pub(super) enum Copies {
 pub(super) struct Seen {
     pub(super) conversation: Option<ConversationId>,
     pub(super) direction: Option<Direction>,
-    pub(super) type_index: usize,
+    pub(super) kind: MessageKind,
     /// Bytes of the conversation's stream that it carries.
     pub(super) stream_bytes: usize,
     pub(super) is_ours: bool,
@@ -84,7 +84,7 @@ impl<S: Sink> Sink for Gate<'_, S> {
         self.seen.push(Seen {
             conversation: event.conversation,
             direction: event.direction,
-            type_index: crate::field::type_index(&event.message),
+            kind: event.message.kind(),
             stream_bytes: match event.message.frame() {
                 Some(frame) if frame.frame_type.kind() == FrameKind::Data => frame.payload.len(),
                 _ => 0,

@@ -218,7 +218,7 @@ impl Proxy {
         counts.messages_in += 1;
         counts.bytes_in += seen.bytes.len() as u64;
         counts.not_ours += u64::from(!seen.is_ours);
-        counts.by_type[seen.type_index] += 1;
+        counts.by_type[seen.kind as usize] += 1;
         counts.payload_bytes += seen.stream_bytes as u64;
         let Seen {
             bytes,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::conversation::{ConversationId, MessageEvent};
-use crate::field::{payload, type_name};
+use crate::field::payload;
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
@@ -93,7 +93,7 @@ impl Recent {
             "t_us": u64::try_from(elapsed).unwrap_or(u64::MAX),
             "conv": conversation.map(|id| id.to_string()),
             "dir": direction.map(Direction::name),
-            "type": type_name(message),
+            "type": message.kind().name(),
             "id": message.frame().map(|frame| frame.id.to_string()),
             "payload_bytes": bytes.len(),
             "payload_text": escaped(shown, Charset::Unicode),

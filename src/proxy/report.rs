@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::rule::RuleTally;
 use crate::fault::{FaultStats, Faults};
-use crate::wire::Direction;
+use crate::wire::{Direction, MessageKind};
 
 /// Counts of messages, and of the effects on them.
 #[derive(Clone, Debug)]
@@ -55,8 +55,8 @@ pub struct DirectionReport {
     pub not_ours: u64,
     /// I2CP frames without a message for us.
     pub frames: u64,
-    /// Messages by type, in the order of the records' `by_type`.
-    pub by_type: [u64; 8],
+    /// Messages by type, in the order of [`MessageKind::ALL`].
+    pub by_type: [u64; MessageKind::ALL.len()],
     /// Bytes of payload that came in with data.
     pub payload_bytes: u64,
 }

@@ -6,16 +6,16 @@ use crate::carrier::Carrier;
 use crate::conversation::{
     Carried, Conversation, ConversationState, Finding, FindingCode, Level, MessageEvent, Tally,
 };
-use crate::field::{TYPE_NAMES, kind_index, payload, type_index};
+use crate::field::payload;
 use crate::number_set::NumberSet;
 use crate::select::Selection;
-use crate::wire::{Direction, FrameKind};
+use crate::wire::{Direction, MessageKind};
 
 /// Counts over all messages, conversations and findings shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Messages by type, in the order of the summary record.
-    pub by_type: [u64; TYPE_NAMES.len()],
+    /// Messages by type, in the order of [`MessageKind::ALL`].
+    pub by_type: [u64; MessageKind::ALL.len()],
     /// Conversations by state, in the order of [`ConversationState::ALL`].
     pub by_state: [u64; ConversationState::ALL.len()],
     /// DATA within conversations, as often as it was seen.
@@ -99,10 +99,7 @@ impl Sightings {
 /// conversation, and of nothing else.
 #[inline]
 pub(crate) fn carried_bytes(event: &MessageEvent<'_>) -> Option<u64> {
-    let is_data = event
-        .message
-        .frame()
-        .is_some_and(|frame| frame.frame_type.kind() == FrameKind::Data);
+    let is_data = event.message.kind() == MessageKind::Data;
     (is_data && event.conversation.is_some()).then(|| payload(&event.message).len() as u64)
 }
 
@@ -110,7 +107,7 @@ impl Totals {
     /// Counts a message.
     #[inline]
     pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
-        self.by_type[type_index(&event.message)] += 1;
+        self.by_type[event.message.kind() as usize] += 1;
         self.again += u64::from(sight == Sight::Again);
         if let Some(bytes) = carried_bytes(event) {
             let direction = event.direction.unwrap_or(Direction::ClientToServer);
@@ -153,7 +150,7 @@ impl Totals {
     /// Counts data of which nothing else is known.
     #[inline]
     pub(crate) const fn carried(&mut self, carried: Carried) {
-        self.by_type[kind_index(FrameKind::Data)] += 1;
+        self.by_type[MessageKind::Data as usize] += 1;
         self.data.add(carried.direction, carried.payload_bytes);
     }
 

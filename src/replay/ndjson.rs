@@ -10,7 +10,7 @@ use super::recording::{
 use crate::conversation::{ConversationId, ConversationState, MeaningKind};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
-use crate::wire::FrameType;
+use crate::wire::{FrameType, MessageKind};
 
 /// Reads NDJSON into a [`Recording`].
 #[derive(Debug)]
@@ -63,10 +63,11 @@ impl<R: BufRead> NdjsonReader<R> {
         let meaning = record.text("meaning")?;
         let (Some(id), Some(effect)) = (conversation, MeaningKind::named(meaning).and_then(effect))
         else {
+            let kind = record.text("type").ok().and_then(MessageKind::named);
             self.recording.skip(Skipped {
                 number: Some(number),
                 conversation,
-                reason: reason(record.text("type").ok(), conversation),
+                reason: reason(kind, conversation),
             });
             return Ok(());
         };

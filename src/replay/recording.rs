@@ -10,9 +10,10 @@ use crate::conversation::{
     Conversation, ConversationId, ConversationState, MeaningKind, MessageEvent,
 };
 use crate::dissect::Sink;
-use crate::field::type_name;
 use crate::time::Timestamp;
-use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
+use crate::wire::{
+    ClientId, Direction, FrameType, MessageKind, RawFrame, RawMessage, ServerId, StreamId,
+};
 
 /// Payload bytes that a recording holds at most: it is kept in memory as a whole.
 pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
@@ -415,20 +416,27 @@ pub(super) const fn effect(meaning: MeaningKind) -> Option<Effect> {
     }
 }
 
-/// The reason why a message of this type, as records name it, is not played if it has no effect.
-pub(super) fn reason(type_name: Option<&str>, conversation: Option<ConversationId>) -> SkipReason {
-    match (type_name, conversation) {
-        (Some("ping"), _) => SkipReason::Ping,
-        (Some("chaff"), _) => SkipReason::Chaff,
-        (Some("unknown"), _) => SkipReason::UnknownType,
-        (Some("short"), _) => SkipReason::TooShort,
-        (_, Some(_)) => SkipReason::WrongDirection,
-        (_, None) => SkipReason::Orphan,
+/// The reason why a message of this type is not played if it has no effect. `None` is a type that records
+/// do not name.
+pub(super) const fn reason(
+    kind: Option<MessageKind>,
+    conversation: Option<ConversationId>,
+) -> SkipReason {
+    match kind {
+        Some(MessageKind::Ping) => SkipReason::Ping,
+        Some(MessageKind::Chaff) => SkipReason::Chaff,
+        Some(MessageKind::Unknown) => SkipReason::UnknownType,
+        Some(MessageKind::Short) => SkipReason::TooShort,
+        Some(MessageKind::Syn | MessageKind::Ack | MessageKind::Data | MessageKind::Close)
+        | None => match conversation {
+            Some(_) => SkipReason::WrongDirection,
+            None => SkipReason::Orphan,
+        },
     }
 }
 
 fn reason_of(event: &MessageEvent<'_>) -> SkipReason {
-    reason(Some(type_name(&event.message)), event.conversation)
+    reason(Some(event.message.kind()), event.conversation)
 }
 
 impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {

@@ -3,7 +3,9 @@
 use nom::IResult;
 use nom::bytes::complete::take;
 
-use super::{FrameType, HEADER_BYTES, MAX_MESSAGE_BYTES, PayloadShape, ServerId, StreamId};
+use super::{
+    FrameKind, FrameType, HEADER_BYTES, MAX_MESSAGE_BYTES, PayloadShape, ServerId, StreamId,
+};
 
 /// One message as a carrier delivered it, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,61 @@ pub enum RawMessage<'a> {
     Ping,
     /// Anything else of fewer than four bytes; the reference ignores it.
     Short(&'a [u8]),
+}
+
+/// The type of a message: that of its frame, or why it has none.
+// The order is that of `ALL`: counts are indexed by `kind as usize`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// A frame that opens a conversation.
+    Syn,
+    /// A frame that accepts one.
+    Ack,
+    /// A frame that carries bytes.
+    Data,
+    /// A frame that ends a conversation, or refuses it.
+    Close,
+    /// The single byte `ff`.
+    Ping,
+    /// A frame of type `ff`.
+    Chaff,
+    /// A frame of a type that the protocol does not define.
+    Unknown,
+    /// Fewer than four bytes, and not the ping.
+    Short,
+}
+
+impl MessageKind {
+    /// Every kind, in the order of the summary record's `by_type`.
+    pub const ALL: [Self; 8] = [
+        Self::Syn,
+        Self::Ack,
+        Self::Data,
+        Self::Close,
+        Self::Ping,
+        Self::Chaff,
+        Self::Unknown,
+        Self::Short,
+    ];
+
+    /// Its name in the JSON records: `syn`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Syn => FrameKind::Syn.name(),
+            Self::Ack => FrameKind::Ack.name(),
+            Self::Data => FrameKind::Data.name(),
+            Self::Close => FrameKind::Close.name(),
+            Self::Ping => "ping",
+            Self::Chaff => FrameKind::Chaff.name(),
+            Self::Unknown => FrameKind::Unknown.name(),
+            Self::Short => "short",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 impl<'a> RawMessage<'a> {
@@ -41,6 +98,23 @@ impl<'a> RawMessage<'a> {
         match self {
             Self::Frame(frame) => Some(frame),
             Self::Ping | Self::Short(_) => None,
+        }
+    }
+
+    /// Its type.
+    #[inline]
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Frame(frame) => match frame.frame_type.kind() {
+                FrameKind::Syn => MessageKind::Syn,
+                FrameKind::Ack => MessageKind::Ack,
+                FrameKind::Data => MessageKind::Data,
+                FrameKind::Close => MessageKind::Close,
+                FrameKind::Chaff => MessageKind::Chaff,
+                FrameKind::Unknown => MessageKind::Unknown,
+            },
+            Self::Ping => MessageKind::Ping,
+            Self::Short(_) => MessageKind::Short,
         }
     }
 
@@ -154,6 +228,14 @@ mod tests {
             assert_eq!(RawMessage::parse(message), RawMessage::Short(message));
         }
         assert_eq!(RawMessage::parse(&[0xff]), RawMessage::Ping);
+    }
+
+    #[test]
+    fn kinds_of_messages_are_numbered_in_the_order_of_their_list() {
+        for (number, kind) in MessageKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            assert_eq!(MessageKind::named(kind.name()), Some(kind));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod pseudonym;
 pub use destination::{
     Destination, DestinationError, DestinationHash, HashParseError, SignatureType,
 };
-pub use frame::{RawFrame, RawMessage, looks_like_message};
+pub use frame::{MessageKind, RawFrame, RawMessage, looks_like_message};
 pub use frame_type::{Direction, FrameKind, FrameType, IdOwner};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};
 pub use message::Message;

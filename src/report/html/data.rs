@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 
 use super::picture::{Picture, Row};
 use crate::conversation::{ConversationId, Level, MessageEvent, Party, Tally};
-use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
+use crate::field::{PREVIEW_BYTES, PayloadDetail, payload};
 use crate::report::ladder::{View, info, label};
 use crate::report::style::{Style, TimeWriter};
 use crate::text::write::{
@@ -131,7 +131,7 @@ pub(super) fn put_message(
     put(out, ",\"dir\":");
     put_or_null(out, event.direction.map(Direction::name), put_json_string);
     put(out, ",\"type\":");
-    put_json_string(out, type_name(&event.message));
+    put_json_string(out, event.message.kind().name());
     put(out, ",\"id\":");
     put_or_null(out, event.message.frame(), |out, frame| {
         out.push(b'"');

@@ -3,7 +3,7 @@
 use super::message_log::MessageLog;
 use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row};
 use crate::conversation::{Conversation, Finding, FindingCode, Meaning, MessageEvent, Party};
-use crate::field::{announced_server_id, type_name};
+use crate::field::announced_server_id;
 use crate::report::describe::put_info;
 use crate::report::style::{Style, TimeWriter, put_duration, put_size};
 use crate::report::table::put_type;
@@ -150,7 +150,7 @@ fn arrow(
             Some(_) => Heading::Known,
             None => Heading::Unknown,
         },
-        type_name: type_name(&event.message),
+        type_name: event.message.kind().name(),
         colour: style.paint_type(&event.message),
         time: text_of(|out| times.put(event, out)),
         since_ns: None,

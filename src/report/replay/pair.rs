@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::field::type_name;
 use crate::replay::{Difference, Exchange, TranscriptMessage};
 use crate::report::ladder::{COLUMN_TENTHS, Heading, fitted, put_stroke, put_words};
 use crate::report::style::{Style, put_duration, put_size};
@@ -277,7 +276,7 @@ fn put_arrow(
     };
     put_display(
         out,
-        format_args!("<g class=\"arrow {}\">", type_name(&frame)),
+        format_args!("<g class=\"arrow {}\">", frame.kind().name()),
     );
     let columns = (GAP - 16) * 10 / COLUMN_TENTHS;
     let label = text_of(|out| {
