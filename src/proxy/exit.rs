@@ -15,6 +15,7 @@ use super::report::{Added, FaultReport, index};
 use super::unproven::{Passage, Unproven};
 use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
 use crate::net::Side;
+use crate::units::whole_micros;
 
 /// Longer times count as this one, in microseconds: the range of a histogram decides its memory.
 const LONGEST_US: u64 = 60_000_000;
@@ -277,8 +278,8 @@ impl Exit {
 
     /// Notes the time that an unhindered message took.
     pub(super) fn note_added(&mut self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.added.saturating_record(micros.clamp(1, LONGEST_US));
+        let micros = whole_micros(time).clamp(1, LONGEST_US);
+        self.added.saturating_record(micros);
     }
 
     pub(super) fn added(&self) -> Added {

@@ -6,8 +6,8 @@ use crate::carrier::i2cp::{Message, MessageType};
 /// Length of the body, and type.
 const FRAME_HEADER_BYTES: usize = 4 + 1;
 
-/// The two ports in the wrapper of a message, and further on the protocol: in MTIME and OS of the
-/// gzip header (RFC 1952, 2.3), by the I2CP specification's "Payload Format".
+/// The two ports in the wrapper of a message, and further on the protocol: in MTIME and OS of
+/// the gzip header (RFC 1952, 2.3; I2CP overview, "I2CP Payload Data Format and Multiplexing").
 const GZIP_PORTS: std::ops::Range<usize> = 4..8;
 const GZIP_PROTOCOL: usize = 9;
 

@@ -13,7 +13,7 @@ use super::connection::ConnectionId;
 use crate::endpoint::AddressProof;
 use crate::endpoint::allowance::Allowance;
 use crate::fault::{ALLOCATION_BYTES, Parcelled as _};
-use crate::wire::{FrameType, RawFrame, RawMessage, StreamId};
+use crate::wire::{FrameType, RawFrame, RawMessage, ServerId, StreamId};
 
 /// Bytes that may wait for one client; its connection is given up with more.
 const MAX_CLIENT_BYTES: usize = 1024 * 1024;
@@ -100,14 +100,12 @@ impl Client {
     fn note_sent(&mut self, carried: &Carried) {
         self.allowance.spend(carried.bytes());
         if let Content::Message { bytes, .. } = &carried.content
-            && let Some(frame) = frame(bytes)
-            && frame.frame_type == FrameType::ACK
-            && let &[a, b, c] = frame.payload
+            && let Some(ServerId(id)) = frame(bytes).and_then(|frame| frame.announced_id())
         {
             if self.server_ids.len() == MAX_SERVER_IDS {
                 self.server_ids.pop_front();
             }
-            self.server_ids.push_back(StreamId([a, b, c]));
+            self.server_ids.push_back(id);
         }
     }
 }
