@@ -3,34 +3,36 @@
 use serde_json::Value;
 
 use crate::conversation::Level;
+use crate::field::Field;
 use crate::tui::SortKey;
+use crate::wire::{Direction, MessageKind};
 
-/// Names of fields as they stand in records. Within a string a quote has a backslash before
-/// it, so that these occur nowhere else.
-pub(super) mod field {
-    pub(in crate::cli::tui) const CONVERSATION: &[u8] = b",\"conv\":";
-    pub(super) const DIRECTION: &[u8] = b",\"dir\":";
-    pub(super) const TYPE: &[u8] = b",\"type\":";
-    pub(super) const PAYLOAD_BYTES: &[u8] = b",\"payload_bytes\":";
-    pub(super) const TIME: &[u8] = b",\"t_us\":";
-    pub(super) const LEVEL: &[u8] = b",\"level\":";
-}
-
-/// The text behind the name of a field.
-pub(super) fn text_after<'a>(record: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut from = 0;
-    while let Some(comma) = record[from..].iter().position(|byte| *byte == b',') {
-        from += comma;
-        if let Some(rest) = record[from..].strip_prefix(name) {
-            return Some(rest);
+/// The text behind the name of a column. Within a string a quote has a backslash before it, so that
+/// `,"name":` occurs nowhere else.
+pub(super) fn text_after(record: &[u8], column: Field) -> Option<&[u8]> {
+    let name = column.name().as_bytes();
+    let mut from = record;
+    loop {
+        let comma = from.iter().position(|byte| *byte == b',')?;
+        from = &from[comma + 1..];
+        let value = from
+            .strip_prefix(b"\"")
+            .and_then(|key| key.strip_prefix(name)?.strip_prefix(b"\":"));
+        if value.is_some() {
+            return value;
         }
-        from += 1;
     }
-    None
 }
 
-fn number_after(record: &[u8], name: &[u8]) -> i64 {
-    let Some(text) = text_after(record, name) else {
+/// The text in a column, if it needs no escapes.
+fn word_after(record: &[u8], column: Field) -> Option<&str> {
+    let text = text_after(record, column)?.strip_prefix(b"\"")?;
+    let end = text.iter().position(|byte| *byte == b'"')?;
+    str::from_utf8(&text[..end]).ok()
+}
+
+fn number_after(record: &[u8], column: Field) -> i64 {
+    let Some(text) = text_after(record, column) else {
         return 0;
     };
     let end = text
@@ -148,45 +150,39 @@ impl RowState {
         if self.is_over {
             return;
         }
-        let at_us = number_after(head, field::TIME);
+        let at_us = number_after(head, Field::TUs);
         if self.start_us == i64::MIN {
             self.start_us = at_us;
         }
         self.duration_us = at_us - self.start_us;
-        let is_data =
-            text_after(head, field::TYPE).is_some_and(|text| text.starts_with(b"\"data\""));
-        if is_data {
-            let server =
-                text_after(head, field::DIRECTION).is_some_and(|text| text.starts_with(b"\"s2c\""));
-            let bytes = number_after(head, field::PAYLOAD_BYTES);
+        if word_after(head, Field::Type) == Some(MessageKind::Data.name()) {
+            let server = word_after(head, Field::Dir) == Some(Direction::ServerToClient.name());
+            let bytes = number_after(head, Field::PayloadBytes);
             self.bytes[usize::from(server)] += u64::try_from(bytes).unwrap_or(0);
         }
     }
 
     pub(super) fn count_finding(&mut self, head: &[u8]) {
         self.findings += 1;
-        let level = text_after(head, field::LEVEL).and_then(|text| {
-            let name = text.strip_prefix(b"\"")?;
-            let is_named = |level: &Level| {
-                let rest = name.strip_prefix(level.name().as_bytes());
-                rest.is_some_and(|rest| rest.starts_with(b"\""))
-            };
-            Level::ALL.into_iter().find(is_named)
-        });
+        let level = word_after(head, Field::Level)
+            .and_then(|name| Level::ALL.into_iter().find(|level| level.name() == name));
         self.level = self.level.max(level);
     }
 
     /// Its own record is there.
     pub(super) fn conclude(&mut self, place: (u64, usize), record: &Value) {
         let number = |value: &Value| value.as_i64().unwrap_or(0);
-        let bytes = |side: &str| record[side]["payload_bytes"].as_u64().unwrap_or(0);
+        let bytes = |direction: Direction| {
+            let tally = &record[direction.name()];
+            tally["payload_bytes"].as_u64().unwrap_or(0)
+        };
         self.is_over = true;
         self.record = place;
         self.state = record["state"]
             .as_str()
             .and_then(|state| state.bytes().next())
             .unwrap_or(0);
-        self.bytes = [bytes("c2s"), bytes("s2c")];
+        self.bytes = Direction::ALL.map(bytes);
         self.start_us = number(&record["start_t_us"]);
         self.duration_us = number(&record["duration_us"]);
         self.handshake_us = record["handshake_us"].as_i64().unwrap_or(-1);
@@ -268,27 +264,17 @@ const fn level_number(level: Option<Level>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::{CONVERSATION, FINDING, MESSAGE};
+    use crate::columns::{CONVERSATION, FINDING};
 
     #[test]
-    fn what_is_looked_for_in_records_are_columns() {
-        let columns = [MESSAGE, CONVERSATION, FINDING].map(|table| table.columns);
-        let names: Vec<&str> = columns.concat().iter().map(|column| column.name).collect();
-        for key in [
-            field::CONVERSATION,
-            field::DIRECTION,
-            field::TYPE,
-            field::PAYLOAD_BYTES,
-            field::TIME,
-            field::LEVEL,
+    fn columns_that_are_looked_for_have_the_same_names_in_records_of_other_kinds() {
+        for (table, column) in [
+            (CONVERSATION, Field::Conv),
+            (FINDING, Field::Conv),
+            (FINDING, Field::Level),
         ] {
-            let key = str::from_utf8(key).unwrap();
-            let name = key
-                .strip_prefix(",\"")
-                .unwrap()
-                .strip_suffix("\":")
-                .unwrap();
-            assert!(names.contains(&name), "{name}");
+            let mut columns = table.columns.iter();
+            assert!(columns.any(|one| one.name == column.name()), "{column:?}");
         }
     }
 
@@ -332,11 +318,11 @@ mod tests {
             br#"{"record":"message","n":1,"src":"x,\"conv\":\"c9\"","conv":"c3","t_us":-12}"#;
         assert_eq!(Kind::of(record), Some(Kind::Message));
         assert!(
-            text_after(record, field::CONVERSATION)
+            text_after(record, Field::Conv)
                 .unwrap()
                 .starts_with(b"\"c3\"")
         );
-        assert_eq!(number_after(record, field::TIME), -12);
-        assert_eq!(text_after(record, field::LEVEL), None);
+        assert_eq!(number_after(record, Field::TUs), -12);
+        assert_eq!(text_after(record, Field::Level), None);
     }
 }

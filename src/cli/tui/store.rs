@@ -11,8 +11,8 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use tempfile::TempPath;
 
-use super::row::{Entry, Kind, RowState, field, text_after};
-use crate::field::payload;
+use super::row::{Entry, Kind, RowState, text_after};
+use crate::field::{Field, payload};
 use crate::record::{Record, RecordReader};
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::ladder::{info, label};
@@ -509,7 +509,7 @@ fn short_size(bytes: u64) -> String {
 
 /// The number of the conversation that a record is about; 0 if it is about none.
 fn number_of(head: &[u8]) -> u32 {
-    match text_after(head, field::CONVERSATION) {
+    match text_after(head, Field::Conv) {
         Some([b'"', b'c', rest @ ..]) => {
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
             digits.fold(0, |number: u32, digit| {
