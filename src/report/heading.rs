@@ -9,8 +9,9 @@ use crate::conversation::{Meaning, MessageEvent};
 use crate::dissect::{Decided, FlowReport};
 use crate::net::Transport;
 use crate::record::Reading;
-use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds};
+use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds, text_of};
 use crate::time::Timestamp;
+use crate::units::counted;
 
 /// Inputs that have a line of their own.
 const MAX_INPUTS: usize = 12;
@@ -78,53 +79,33 @@ impl Heading {
         }
     }
 
-    /// Appends the heading; packets and spans of time are left out while they grow,
+    /// The lines of the heading; packets and spans of time are left out while they grow,
     /// that is while there is no `duration_us` of the whole input.
-    pub(crate) fn put(
+    pub(crate) fn lines(
         &self,
         inputs: &[InputInfo],
         progress: Reading,
         style: &Style,
-        out: &mut Vec<u8>,
-    ) {
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
         for (index, input) in inputs.iter().enumerate().take(MAX_INPUTS) {
-            put(out, &style.escaped(&input.path.to_string_lossy()));
-            put(out, ": ");
-            put(out, &input.format.name().replace('_', " "));
-            if let Some(link_type) = input.link_type {
-                put(out, ", ");
-                put(out, &link_type_title(link_type));
-            }
-            if let Reading::Over { .. } = progress {
-                put(out, ", ");
-                put_number(out, input.packet_count);
-                put(
-                    out,
-                    if input.packet_count == 1 {
-                        " packet"
-                    } else {
-                        " packets"
-                    },
-                );
-            }
-            if index == 0 {
-                self.put_start(progress, style, out);
-            }
-            out.push(b'\n');
+            lines.push(text_of(|out| {
+                put_input(input, progress, style, out);
+                if index == 0 {
+                    self.put_start(progress, style, out);
+                }
+            }));
         }
         if inputs.len() > MAX_INPUTS {
-            put(out, "and ");
-            put_number(out, inputs.len() - MAX_INPUTS);
-            put(out, " more captures\n");
+            lines.push(format!("and {} more captures", inputs.len() - MAX_INPUTS));
         }
         for flow in &self.flows {
-            flow.put(progress, style, out);
+            lines.push(text_of(|out| flow.put(progress, style, out)));
         }
         if self.further_flows > 0 {
-            put(out, "and ");
-            put_number(out, self.further_flows);
-            put(out, " more flows\n");
+            lines.push(format!("and {} more flows", self.further_flows));
         }
+        lines
     }
 
     fn put_start(&self, progress: Reading, style: &Style, out: &mut Vec<u8>) {
@@ -150,6 +131,20 @@ impl Heading {
         put(out, "from ");
         UtcClock::new(b' ').put_second(out, start);
         put(out, " UTC");
+    }
+}
+
+fn put_input(input: &InputInfo, progress: Reading, style: &Style, out: &mut Vec<u8>) {
+    put(out, &style.escaped(&input.path.to_string_lossy()));
+    put(out, ": ");
+    put(out, &input.format.name().replace('_', " "));
+    if let Some(link_type) = input.link_type {
+        put(out, ", ");
+        put(out, &link_type_title(link_type));
+    }
+    if let Reading::Over { .. } = progress {
+        put(out, ", ");
+        put(out, &counted(input.packet_count, "packet"));
     }
 }
 
@@ -184,7 +179,7 @@ impl FlowLine {
             },
         );
         if progress == Reading::GoesOn {
-            return out.push(b'\n');
+            return;
         }
         put(out, " (");
         put_number(out, self.messages - self.meaningless);
@@ -193,10 +188,10 @@ impl FlowLine {
         put(
             out,
             match (self.report.carrier, self.messages) {
-                (Carrier::Udp, 1) => " payload parses)\n",
-                (Carrier::Udp, _) => " payloads parse)\n",
-                (_, 1) => " message parses)\n",
-                _ => " messages parse)\n",
+                (Carrier::Udp, 1) => " payload parses)",
+                (Carrier::Udp, _) => " payloads parse)",
+                (_, 1) => " message parses)",
+                _ => " messages parse)",
             },
         );
     }

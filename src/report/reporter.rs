@@ -236,10 +236,9 @@ impl<W: Write> Reporter<W> {
         match &mut self.shown {
             MessageView::Nothing => {}
             MessageView::Table(_) => {
-                let mut lines = Vec::new();
-                self.heading.put(inputs, reading, &self.style, &mut lines);
-                let lines = String::from_utf8_lossy(&lines);
-                put_wrapped(&lines, self.style.width, &mut header);
+                for line in self.heading.lines(inputs, reading, &self.style) {
+                    put_wrapped(&line, self.style.width, &mut header);
+                }
             }
             MessageView::By(printer) => printer.header(context, &mut header),
         }

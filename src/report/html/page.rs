@@ -127,14 +127,9 @@ impl<'a> Page<'a> {
         if let Some(notice) = self.collected.style.redacted.notice() {
             put_paragraph("redacted", notice, out);
         }
-        let mut heading = Vec::new();
-        let collected = self.collected;
-        let reading = self.summary.reading();
-        collected
-            .heading
-            .put(self.summary.inputs, reading, &collected.style, &mut heading);
-        for line in String::from_utf8_lossy(&heading).lines() {
-            put_paragraph("about", line, out);
+        let Collected { heading, style, .. } = self.collected;
+        for line in heading.lines(self.summary.inputs, self.summary.reading(), style) {
+            put_paragraph("about", &line, out);
         }
         if let Some(warning) = self.summary.warning {
             put_paragraph("note", warning, out);
