@@ -39,8 +39,8 @@ pub use crate::columns::{SCHEMA, json_schema};
 /// Bytes that a message record takes besides its payload and findings, or a little less.
 const RECORD_BYTES: usize = 512;
 
-/// Columns that a preview of a payload takes at most.
-const PREVIEW_COLUMNS: usize = 72;
+/// Columns that `payload_text` takes at most.
+const PAYLOAD_TEXT_COLUMNS: usize = 72;
 
 /// Writes records; keeps caches for the next one.
 #[derive(Debug)]
@@ -266,7 +266,7 @@ fn put_preview_with(
 ) {
     let start = &payload[..payload.len().min(PREVIEW_BYTES)];
     let before = out.len();
-    preview(start, Charset::Unicode, PREVIEW_COLUMNS, out);
+    preview(start, Charset::Unicode, PAYLOAD_TEXT_COLUMNS, out);
     let cut = out[before..].ends_with(Charset::Unicode.ellipsis().as_bytes());
     if start.len() < payload.len() && !cut {
         put(out, Charset::Unicode.ellipsis());
