@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The least of what the machine has, what the control groups of this process allow (those of a
-/// container, of a service) and what `ulimit -v` allows, in bytes; `None` where the system does not
+/// The least of the machine's memory, the limits of this process's control groups (those of a
+/// container, of a service) and that of `ulimit -v`, in bytes; `None` where the system does not
 /// show them. Linux does under `root`, in `/proc` and `/sys/fs/cgroup` (proc(5), cgroups(7)).
 pub(super) fn allowed_bytes(root: &Path) -> Option<u64> {
     let groups = groups(root).into_iter().filter_map(|limit| number(&limit));

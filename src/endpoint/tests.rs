@@ -138,7 +138,7 @@ impl Rig {
         self.drain();
     }
 
-    /// Forgets what came out so far.
+    /// Forgets the output so far.
     fn take(&mut self) {
         self.sent.clear();
         self.events.clear();
@@ -161,7 +161,7 @@ impl Rig {
         std::mem::take(&mut self.events)
     }
 
-    /// How conversations ended, in the order in which they did.
+    /// The ends of conversations, in their order.
     fn ends(&mut self) -> Vec<End> {
         self.events()
             .into_iter()

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::*;
 use crate::wire::Direction;
 
-/// What came out: the message's number, its bytes, and when.
+/// Messages that came out: number, bytes, and time.
 type Arrivals = Vec<(usize, Vec<u8>, Duration)>;
 
 fn message(number: usize) -> Vec<u8> {
@@ -149,7 +149,7 @@ fn messages_that_are_merged_come_together() {
 fn the_connection_breaks_after_its_bytes() {
     for (cut, arrived) in [(0, 0), (9, 0), (10, 1), (95, 9), (100, 10), (1_000, 100)] {
         let (out, stats, broke) = through(&format!("latency=5ms,cut-after={cut}B"), 100);
-        // What follows a break is of a new connection.
+        // Messages behind a break are of a new connection.
         let first = numbers(&out)
             .windows(2)
             .take_while(|pair| pair[1] == pair[0] + 1)

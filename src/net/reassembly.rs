@@ -450,7 +450,7 @@ impl Stream {
         self.awaiting().unwrap_or(self.next)
     }
 
-    /// Whether neither data nor an end waits for what is missing before it.
+    /// Whether neither data nor an end waits for missing bytes before it.
     #[inline]
     fn awaits_nothing(&self) -> bool {
         self.disorder

@@ -17,7 +17,7 @@ const REQUEST: &str = "a0 ffffff 474554";
 const ANSWER: &str = "50 111111 323030204f4b";
 const CLOSE: &str = "52 111111";
 
-/// What came out: when in milliseconds, to which side, the bytes in hex.
+/// Messages that came out: the time in milliseconds, the side, the bytes in hex.
 type Arrivals = Vec<(u128, char, String)>;
 
 struct Bench {
@@ -142,7 +142,7 @@ fn through(rules: &[&str], faults: &str, seed: u8) -> Bench {
     bench
 }
 
-/// What came out, without the SYN and what is said in its place.
+/// The output, without the SYN and with the comments in its place.
 fn told(rules: &[&str]) -> Vec<String> {
     let out = through(rules, "", 0).out;
     assert!(out[0].2.starts_with("a1111111"), "{out:?}");
@@ -405,14 +405,15 @@ fn a_conversation_is_killed_towards_both_ends() {
 #[test]
 fn what_waits_is_bounded() {
     let large = bytes(&format!("a0 000001 {}", "00".repeat(32_768)));
-    // What is held is let go at half of the bound: what it waits for must be able to come.
+    // Held messages are let go at half of the bound: the one that they wait for must be able to
+    // come.
     let mut bench = Bench::new(&["all: hold until type==close"], "", 0);
     for _ in 0..600 {
         bench.takes_bytes(Side::Initiator, large.clone());
         assert!(bench.proxy.has_room());
     }
     assert!(bench.out.len() > 300, "{}", bench.out.len());
-    // What is delayed or paused keeps more from being read.
+    // Delayed or paused messages keep more from being read.
     for pause in [false, true] {
         let mut bench = Bench::new(&["all: delay 10s"], "", 0);
         if pause {
@@ -433,7 +434,7 @@ fn what_waits_is_bounded() {
     }
 }
 
-/// What an address gets that may be a forgery, with faults or rules that wait or double.
+/// The bench of an address that may be a forgery, with faults or rules that wait or double.
 fn doubtful(rules: &[&str], faults: &str) -> Bench {
     let lines = (!faults.is_empty()).then(|| faults.parse().unwrap());
     let options = ProxyOptions {
@@ -586,7 +587,7 @@ fn what_is_lost_is_not_waited_for() {
 fn a_close_of_the_server_takes_the_room_that_is_left_for_a_close() {
     let mut bench = doubtful(&[], "");
     bench.takes(Side::Initiator, SYN);
-    // Four bytes of what may go there are left then.
+    // Four bytes of the allowance are left then.
     let room = 3 * bytes(SYN).len();
     bench.takes_bytes(Side::Responder, answer_of(room - 8));
     bench.takes(Side::Responder, CLOSE);
@@ -605,7 +606,7 @@ fn what_waits_for_a_proof_is_bounded_and_gone_with_its_connection() {
     let given_up = (0, 'c', "give up".to_owned());
     assert_eq!(bench.out.iter().filter(|out| **out == given_up).count(), 1);
     assert_eq!(bench.proxy.held_bytes(), 0);
-    // Too late: what it would continue is lost.
+    // Too late: the message that it would continue is lost.
     bench.takes(Side::Initiator, REQUEST);
     bench.takes_bytes(Side::Responder, answer_of(1));
     assert_eq!(bench.to_client_bytes, 0);

@@ -16,7 +16,7 @@ use crate::conversation::{ConversationId, ConversationState};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameType, Message, ServerId, StreamId};
 
-/// What a peer sends back, each after a delay.
+/// The answers of a peer, each after a delay.
 type Replies = Vec<(Duration, Vec<u8>)>;
 
 /// A live server.
@@ -256,7 +256,7 @@ fn top_speed() -> PlayOptions {
     }
 }
 
-/// What a server answers that then closes: its close is the byte 52.
+/// The answer of a server that then closes: its close is the byte 52.
 fn then_close(answer: &[u8]) -> Vec<Vec<u8>> {
     vec![answer.to_vec(), vec![SERVER_CLOSE]]
 }

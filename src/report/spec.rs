@@ -42,7 +42,7 @@ struct Block {
     left_out: u64,
 }
 
-/// What a line needs of its message.
+/// The parts of a message that its line needs.
 #[derive(Clone, Debug)]
 struct Line {
     direction: Option<Direction>,

@@ -83,7 +83,7 @@ fn a_text_that_is_no_such_value_is_an_error_that_says_what_is_expected() {
     );
 }
 
-/// Compares what serde makes of everything with what the writer of records does.
+/// Compares serde's output for everything with that of the writer of records.
 struct Comparison {
     writer: RecordWriter,
     count: usize,

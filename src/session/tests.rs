@@ -25,7 +25,7 @@ fn second(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-/// A session with its time, what it wrote, and what it told.
+/// A session with its time, its output, and its events.
 struct Bench {
     session: Session,
     now: Instant,
@@ -344,7 +344,7 @@ fn nothing_is_done_after_the_end() {
 
 // --- lease sets ---
 
-/// What must follow a request for a lease set with these leases.
+/// Checks the answer to a request for a lease set with these leases.
 #[track_caller]
 fn check_lease_set(sent: &[u8], leases: &[[u8; 44]]) {
     let keys = keys();
@@ -628,7 +628,7 @@ fn undelivered(to: DestinationHash, lane: Option<Lane>, reason: Undelivered) -> 
     Event::Undelivered { to, lane, reason }
 }
 
-/// Sends messages of one byte in lanes; what goes out, and is known by its nonce.
+/// Sends messages of one byte in lanes; returns the output, known by its nonce.
 fn send_in(bench: &mut Bench, to: DestinationHash, lanes: &[u32]) -> Vec<u32> {
     for &lane in lanes {
         let lane = Some(Lane(lane));
@@ -675,7 +675,7 @@ fn lanes_open_when_the_first_report_of_an_i2pd_shows_what_it_is() {
         assert!(!bench.session.is_ordered());
         assert_eq!(went_out(&mut bench), [first[1] + 1, first[1] + 2]);
         assert_eq!(send_in(&mut bench, peer, &[2, 2, 3]).len(), 3);
-        // What is not reported on is no failure then.
+        // A message without a report is no failure then.
         bench.told();
         bench.pass(second(10));
         bench.pass(second(60));
@@ -1152,7 +1152,7 @@ fn leaving_sends_what_waits_and_then_destroys_the_session() {
     assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
 }
 
-/// How a session ends whose router asks for a lease set so often, at this interval.
+/// The end of a session whose router asks for a lease set so often, at this interval.
 fn ended_by_requests(count: usize, interval: Duration, reads: impl Fn() -> bool) -> Option<Event> {
     let mut bench = Bench::ready();
     for _ in 0..count {
@@ -1176,7 +1176,7 @@ fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() 
     assert_eq!(ended_by_requests(100, second(1), || false), None);
     // One that reads may ask for ever.
     assert_eq!(ended_by_requests(3_000, second(1), || true), None);
-    // What it read leaves room for as much, and no more.
+    // The bytes that it read leave room for as many, and no more.
     let mut bench = Bench::ready();
     let answered = |bench: &mut Bench| {
         let requests = (0..3_000).take_while(|_| {

@@ -49,7 +49,7 @@ impl<'a> Destination<'a> {
     /// Bytes of a destination with a null certificate, the shortest there is.
     pub const MIN_BYTES: usize = KEYS_BYTES + CERTIFICATE_HEADER_BYTES;
 
-    /// Takes a destination from the start of `bytes` and returns it with what follows it.
+    /// Takes a destination from the start of `bytes` and returns it with the bytes behind it.
     pub fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DestinationError> {
         let (_, certificate_bytes) = certificate_length(bytes)
             .map_err(|_| DestinationError::TooShort { got: bytes.len() })?;
@@ -63,7 +63,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// The destination that a SYN names, and what follows it; `None` for all other messages,
+    /// The destination that a SYN names, and the bytes behind it; `None` for all other messages,
     /// and for a SYN without a whole destination.
     pub fn named_by(frame: &RawFrame<'a>) -> Option<(Self, &'a [u8])> {
         if frame.frame_type != FrameType::SYN {

@@ -32,7 +32,7 @@ impl Direction {
     }
 }
 
-/// Which peer chose an id.
+/// The peer that chose an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdOwner {
     /// The one that opened the conversation.

@@ -90,9 +90,9 @@ fn read_damaged(bytes: &[u8]) -> (usize, String) {
 /// A small capture with the ends of its records.
 struct Sample {
     bytes: Vec<u8>,
-    /// Where the file's header ends.
+    /// End of the file's header.
     header: usize,
-    /// Where each record ends, and how many packets are whole there.
+    /// End of each record, and the number of packets that are whole there.
     ends: Vec<(usize, usize)>,
 }
 

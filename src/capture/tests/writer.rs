@@ -1,4 +1,4 @@
-//! What is written can be read.
+//! Written captures can be read.
 
 use std::io;
 

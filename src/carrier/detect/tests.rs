@@ -806,7 +806,7 @@ fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
             vec![data(9, b"one"), close.clone()],
             CarrierVerdict::Datagrams,
         ),
-        // What has nothing but its length in common with a message is one of many.
+        // Bytes that have nothing but their length in common with a message are one of many.
         (vec![ack.clone(), close.clone()], CarrierVerdict::Foreign),
         (
             vec![ack.clone(), close.clone(), another],

@@ -355,7 +355,7 @@ impl<'a> Message<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// A field is cut short, or holds what it cannot.
+    /// A field is cut short, or holds a value that it cannot have.
     #[error("body of {message_type}, {body_bytes} bytes, is not as its type asks")]
     Malformed {
         /// The type.

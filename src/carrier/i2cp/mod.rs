@@ -3,9 +3,8 @@
 //! gzip member in the payload of a SendMessage (application to router) or a
 //! MessagePayload (router to application).
 //!
-//! [`FrameReader`] and [`Message`] are the protocol's bytes, both ways; [`Decoder`], for the
-//! dissector, gives the messages that passed on a connection, and the sessions between which they
-//! did.
+//! [`FrameReader`] and [`Message`] are the protocol's bytes, both ways; [`Decoder`] is for the
+//! dissector: it gives the messages of a connection, and the sessions between which they passed.
 //!
 //! This is the one carrier that uses [`crate::wire`]: a destination stands in
 //! the middle of several I2CP messages, and its length rule is the same as in

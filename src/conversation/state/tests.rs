@@ -117,7 +117,7 @@ const fn occurrence_name(occurrence: Occurrence) -> &'static str {
     }
 }
 
-/// What the table has for conversations that were seen whole and in order.
+/// The table for conversations that were seen whole and in order.
 fn table() -> String {
     let mut table = format!(
         "| phase | {} |\n|{}\n",
@@ -135,7 +135,7 @@ fn table() -> String {
     table
 }
 
-/// What is otherwise where they were not.
+/// Its exceptions for those that were not.
 fn exceptions() -> String {
     let mut table = String::from("| when | phase | message | what it does |\n|---|---|---|---|\n");
     for (when, circumstances) in CIRCUMSTANCES {

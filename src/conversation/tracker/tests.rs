@@ -1,5 +1,4 @@
-//! The tracker against written traffic: every line is a message, and what it
-//! is expected to mean stands beside it.
+//! The tracker against written traffic: every line is a message with its expected meaning.
 
 mod busy;
 mod counting;
@@ -66,7 +65,7 @@ impl Watch {
         self.time = self.time.plus_nanos(millis * 1_000_000);
     }
 
-    /// Passes a message 1 ms after the one before; tells what it means and what is odd.
+    /// Passes a message 1 ms after the one before; returns its meaning and its findings.
     fn pass(&mut self, channel: ChannelId, from: Side, message: &[u8]) -> String {
         self.pass_to(channel, from, None, message)
     }
@@ -103,7 +102,7 @@ impl Watch {
         line
     }
 
-    /// What happened apart from messages since it was last asked.
+    /// The events apart from messages since the last call.
     fn events(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.tracker.next_event())
             .map(|event| match event {
@@ -472,11 +471,11 @@ fn behind_a_router_an_ack_joins_only_the_conversation_with_its_sender() {
     ));
     let [one, other] = [b"one", b"two"].map(|name| Some(DestinationHash::of(name)));
     let data = message(0xa0, 9, b"x");
-    // Two servers chose one id; whose ACK it is cannot be told.
+    // Two servers chose one id: the owner of the ACK is not known.
     assert_eq!(watch.pass_to(late, A, one, &data), "c2s c1 carries");
     assert_eq!(watch.pass_to(late, A, other, &data), "c2s c2 carries");
     assert_eq!(watch.pass(late, B, &ack(3, 9)), "s2c c3 accepts 000009");
-    // What this session accepts tells to whom it speaks.
+    // The ids that this session accepts show to whom it speaks.
     assert_eq!(
         watch.pass(late, B, &message(0xa0, 5, b"x")),
         "c2s c4 carries"

@@ -11,7 +11,7 @@ use crate::dissect::{DecodeAs, Dissector, FlowReport, Sink};
 use crate::net::Transport;
 use crate::time::Timestamp;
 
-/// What a source gives when it is asked, over and over.
+/// The results of a source, one for each pull.
 #[derive(Clone, Debug)]
 struct Script {
     packets: Vec<Result<Vec<u8>, ()>>,
@@ -87,7 +87,7 @@ fn packet(identification: u16, payload_bytes: usize, is_fragment: bool) -> Vec<u
     packet
 }
 
-/// All that a sink is told, in words.
+/// All calls of a sink, in words.
 #[derive(Default)]
 struct Words(Vec<String>);
 
@@ -115,7 +115,7 @@ impl Sink for Words {
     }
 }
 
-/// What is asked of all datagrams: to be messages.
+/// The rule for all datagrams: to be messages.
 fn options(depth: Depth) -> DissectOptions {
     DissectOptions {
         depth,

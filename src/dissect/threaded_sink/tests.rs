@@ -6,7 +6,7 @@ use crate::capture::PacketSource;
 use crate::conversation::EndOfInput;
 use crate::dissect::{DissectOptions, Dissector};
 
-/// Everything that it is told, in words; refuses when it has heard enough.
+/// All its calls, in words; refuses when it has had enough.
 #[derive(Debug, Default)]
 struct Words {
     told: Vec<String>,

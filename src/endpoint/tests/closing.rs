@@ -1,4 +1,4 @@
-//! How conversations end.
+//! The ends of conversations.
 
 use super::*;
 

@@ -148,7 +148,7 @@ fn unproven_addresses_keep_no_other_out() {
         "it is closed, as after its time"
     );
     assert_eq!(server.ends(), [End::AddressUnproven]);
-    // What is proven stays, and a newcomer with as many as any other is refused.
+    // Proven conversations stay, and a newcomer with as many as any other is refused.
     server.receive(&message(0xa0, id.0.0, b""));
     for number in 2..6 {
         server.receive_from(Some(PEER + 10), &syn([2, 2, number]));

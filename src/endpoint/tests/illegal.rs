@@ -1,11 +1,11 @@
-//! Every type byte, in every state, with every kind of payload: what belongs
-//! there does what it should, and the rest changes nothing.
+//! Every type byte, in every state, with every kind of payload: those that belong there have their
+//! effect, and the rest changes nothing.
 
 use super::*;
 
 const ID: [u8; 3] = [0x12, 0x34, 0x56];
 
-/// What a message did.
+/// The effect of a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Nothing,
@@ -75,7 +75,7 @@ fn expected(
     use Role::{Client, Server};
     use State as S;
     match (role, state, frame_type, payload_bytes) {
-        // What a client in each state understands.
+        // The messages that a client understands in each state.
         (Client, S::SynSent, 0x51, 3) => (Opened, None),
         (Client, S::SynSent, 0x51, _) => (Nothing, Some(Anomaly::AckLength)),
         (Client, S::SynSent, 0x50, 0) => (Nothing, None),
@@ -93,7 +93,7 @@ fn expected(
         (Client, _, 0x52, _) => (Ended(End::PeerClosed), Some(Anomaly::ClosePayload)),
         (Client, _, 0xa0 | 0xa2, _) => (Nothing, Some(Anomaly::WrongDirection)),
 
-        // What a server does. Before it accepts, the peer has no id to call it by.
+        // The effects on a server. Before it accepts, the peer has no id to call it by.
         (Server, S::SynReceived, 0xa0 | 0xa2 | 0x50..=0x52, _) => {
             (Nothing, Some(Anomaly::UnknownId))
         }
@@ -104,7 +104,7 @@ fn expected(
         (Server, _, 0xa2, _) => (Ended(End::PeerClosed), Some(Anomaly::ClosePayload)),
         (Server, _, 0x50..=0x52, _) => (Nothing, Some(Anomaly::WrongDirection)),
 
-        // What has nothing to do with the conversation.
+        // Messages outside of the conversation.
         (_, _, 0xa1, 0..387) => (Nothing, Some(Anomaly::BadDestination)),
         (_, _, 0xa1, _) => (Offered, None),
         (_, _, 0xff, _) => (Nothing, Some(Anomaly::Chaff)),

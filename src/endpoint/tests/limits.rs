@@ -1,4 +1,4 @@
-//! How much a peer can make us hold.
+//! Bounds of the memory that a peer can make us hold.
 
 use super::*;
 

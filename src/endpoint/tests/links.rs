@@ -133,7 +133,7 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
         let incoming = peer.incoming([1; 3]);
         peer.accept(incoming);
         handles.push(incoming);
-        // What is written waits in the endpoint, since the link takes nothing.
+        // Writes wait in the endpoint, since the link takes nothing.
         peer.take();
         peer.endpoint.handle_link_blocked(Scope::All);
         for &handle in [&handles[0], &handles[1], &handles[4]] {

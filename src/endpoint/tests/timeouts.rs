@@ -1,4 +1,4 @@
-//! What time alone does.
+//! The effects of time alone.
 
 use super::*;
 

@@ -355,7 +355,7 @@ fn an_error_names_the_file() {
     );
 }
 
-/// What a reader makes of row groups of `columns`, each of which one of `groups` fills.
+/// The rows that a reader gets of row groups of `columns`, each of which one of `groups` fills.
 fn written(columns: &str, groups: &[&dyn Fn(&mut Table)]) -> Vec<Row> {
     let schema = Arc::new(parse_message_type(&format!("message x {{ {columns} }}")).unwrap());
     let mut table = Table::new(&schema);
@@ -376,7 +376,7 @@ fn written(columns: &str, groups: &[&dyn Fn(&mut Table)]) -> Vec<Row> {
     rows.map(Result::unwrap).collect()
 }
 
-/// What a reader makes of cells: texts, or null.
+/// The texts that a reader gets of cells: texts, or null.
 fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
     let columns = "optional binary src (STRING); required binary dst (STRING);";
     let fill = |table: &mut Table| {

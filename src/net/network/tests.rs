@@ -260,7 +260,7 @@ fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
     let mut wire = Wire::with_limits(LinkType::RawIp, limits);
     let from = |last: u8| ipv4([10, 0, 1, last], SERVER, UDP, &udp(&[last]));
     let said = |flow, last: u8| Seen::Datagram(flow, Initiator, vec![last], 0);
-    // What comes again at once would be a copy.
+    // A packet that comes again at once would be a copy.
     let mut seen = Vec::new();
     for last in [1, 2, 1, 3, 1, 2] {
         seen.extend(wire.push(&from(last)));

@@ -15,8 +15,8 @@ fn script(text: &str) -> Script {
     parse(text, &mut no_files).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs a script with a peer that answers each message at once; gives what
-/// was sent, what became of the steps, and how long it took.
+/// Runs a script with a peer that answers each message at once; returns the messages sent, the
+/// results of the steps, and the time taken.
 fn run(
     text: &str,
     peer: impl FnMut(&[u8]) -> Vec<Vec<u8>>,

@@ -69,7 +69,7 @@ impl Rig {
             .handle_message(self.now, Some(from), &Bytes::copy_from_slice(message));
     }
 
-    /// What goes out until `for_millis` have passed.
+    /// The output until `for_millis` have passed.
     fn sent(&mut self, for_millis: u64) -> Vec<(u8, Vec<u8>)> {
         let end = self.now + Duration::from_millis(for_millis);
         let mut sent = Vec::new();
@@ -503,7 +503,7 @@ fn a_client_that_takes_nothing_waits_for_all_in_order_and_holds_up_nobody() {
     let mut rig = Rig::new(two(), options);
     let slow = rig.open(7, A);
     rig.send(7, slow, b"one");
-    // What was to go already waits, and nothing follows it.
+    // The next message waits already, and nothing follows it.
     rig.mock.handle_blocked(7);
     assert!(rig.mock.is_blocked(7));
     assert_eq!(rig.sent(60_000), []);

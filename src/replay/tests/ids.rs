@@ -80,8 +80,8 @@ fn our_destination_takes_the_place_of_the_recorded_one() {
     assert_eq!(rig.sent[0].1, frame(SYN, [0, 1, 1], b"ours"));
 }
 
-/// Many conversations with a server that hands out the ids of `server_id`, and
-/// answers with what names the conversation.
+/// Many conversations with a server that hands out the ids of `server_id`, and answers with the
+/// name of the conversation.
 fn many(server_id: fn(u32) -> [u8; 3]) {
     let conversations: Vec<Vec<(i64, u8, Vec<u8>)>> = (0..100_u32)
         .map(|number| {

@@ -1,4 +1,4 @@
-//! Copies, passes and what limits them.
+//! Copies, passes and their limits.
 
 use super::*;
 

@@ -22,7 +22,7 @@ pub(super) fn recorded(path: &str, wanted: Wanted) -> Recording {
     recorder.into_recording()
 }
 
-/// What stands behind the server in one of the samples.
+/// The service behind the server in one of the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Service {
     /// Nothing (a).
@@ -224,7 +224,7 @@ fn a_match_picks_its_whole_conversation() {
     assert_eq!(recording.conversations[0].messages.len(), 5);
 }
 
-/// What a player sends to a server that keeps its greeting back until an address is proven.
+/// The messages of a player to a server that keeps its greeting back until an address is proven.
 fn sent_to_distrustful(recorded: &Recording, options: PlayOptions) -> (ReplayResult, Vec<Vec<u8>>) {
     let distrustful = |message: &Message| match message.frame_type.0 {
         SYN => vec![now(frame(ACK, message.id.0, &[9, 9, 9]))],

@@ -9,8 +9,7 @@ use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::record::tally::Sight;
 use crate::testing::{Written, conversation, event, finding, input, style};
 
-/// A report that is told `count` conversations of one message each; `told` may
-/// change what is told of each.
+/// A report on `count` conversations of one message each; `told` may change the events of each.
 fn report(count: u64, told: impl Fn(u64, &mut Written<HtmlReport<Vec<u8>>>)) -> String {
     let mut report = Written::by(HtmlReport::new(Vec::new(), style()));
     let mut totals = Totals::default();
@@ -34,7 +33,7 @@ fn finish(mut report: Written<HtmlReport<Vec<u8>>>, totals: &Totals) -> String {
     String::from_utf8(report.printer.writer).unwrap()
 }
 
-/// What the page's script works on.
+/// The data of the page's script.
 fn data(page: &str) -> Value {
     let start = "<script id=\"data\" type=\"application/json\">";
     let json = page.split_once(start).unwrap().1;
@@ -80,8 +79,8 @@ fn conversations_with_findings_come_first_and_the_page_says_what_is_left_out() {
     assert_eq!(rows[300][16], Value::Null, "none");
 }
 
-/// How many ladders are in the page of so many conversations, each of which has as many more of
-/// these messages.
+/// Number of ladders in the page of so many conversations, each of which has as many more of these
+/// messages.
 fn ladders(count: u64, messages: usize, message: &[u8]) -> usize {
     let page = report(count, |number, report| {
         for _ in 0..messages {

@@ -8,7 +8,7 @@ use crate::conversation::{ConversationId, Finding, FindingCode, MessageEvent};
 use crate::record::tally::Totals;
 use crate::testing::{START, Written, conversation, event, finding, style};
 
-/// What is told of a conversation: messages, each followed by its findings.
+/// The events of a conversation: messages, each followed by its findings.
 struct Told {
     messages: Vec<Vec<u8>>,
     findings: Vec<Finding>,
@@ -35,7 +35,7 @@ impl Told {
         }
     }
 
-    /// What the printer draws of it.
+    /// The printer's drawing of it.
     fn drawn_by(&self, printer: LadderPrinter) -> String {
         let mut written = Written::by(printer);
         for index in 0..self.messages.len() {

@@ -1,4 +1,4 @@
-//! What the reports of a replay look like.
+//! The looks of the reports of a replay.
 
 use super::*;
 use crate::conversation::ConversationId;
@@ -231,7 +231,7 @@ fn a_run_that_was_cut_short_fails_even_if_all_that_was_played_is_the_same() {
             assert!(junit.contains(&case), "{junit}");
         });
     }
-    // A damaged capture is no reason against what was played.
+    // A damaged capture is no reason against the conversations played.
     with(same(), |report| {
         let report = ReplayReport {
             exit_code: 3,

@@ -91,13 +91,13 @@ pub enum LinkError {
         /// The reason.
         source: Box<TlsError>,
     },
-    /// What is needed for TLS is missing.
+    /// A key or certificate for TLS is missing.
     #[error("{carrier} is not set up")]
     NotSetUp {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
     },
-    /// What is needed for a session with a router is missing.
+    /// The keys for a session with a router are missing.
     #[error("{carrier} needs keys of its own")]
     NoKeys {
         /// The carrier as it was asked for.

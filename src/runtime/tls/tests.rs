@@ -1,4 +1,4 @@
-//! Both ends in memory: every cut of what passes between them, and what the dissector opens.
+//! Both ends in memory: every cut of the bytes between them, and their plaintext in the dissector.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -26,13 +26,13 @@ fn keys(seed: u8) -> Arc<Keys> {
     Arc::clone(keys)
 }
 
-/// A client and a server with what passed between them.
+/// A client and a server with the bytes that passed between them.
 struct Pair {
     spare: Vec<u8>,
     client: TlsSession,
     server: TlsSession,
     passed: Vec<(TlsRole, Vec<u8>)>,
-    /// What was inside, by who said it.
+    /// The plaintext, by sender.
     inside: [BytesMut; 2],
 }
 
@@ -79,12 +79,12 @@ impl Setting {
 }
 
 impl Pair {
-    /// Passes on what waits, in pieces of so many bytes, until nothing does.
+    /// Passes on the waiting bytes, in pieces of so many, until nothing waits.
     fn pass(&mut self, piece_bytes: usize) -> Result<(), TlsError> {
         self.pass_changed(piece_bytes, None)
     }
 
-    /// The same, where of what an end says one bit of the byte at this place is changed.
+    /// The same, with one bit changed in the byte at this place of an end's bytes.
     fn pass_changed(
         &mut self,
         piece_bytes: usize,
@@ -119,7 +119,7 @@ impl Pair {
         Ok(())
     }
 
-    /// What an end has said.
+    /// The bytes of an end.
     fn said_by(&self, end: TlsRole) -> Vec<u8> {
         let pieces = self.passed.iter().filter(|(who, _)| *who == end);
         pieces.flat_map(|(_, piece)| piece.clone()).collect()
@@ -189,9 +189,9 @@ fn a_change_of_any_byte_on_the_way_is_noticed_by_whoever_gets_it() {
     }
 }
 
-/// The places of bytes in headers of records that a change does no harm to: the version, of
-/// which only the first byte is looked at (RFC 8446, section 5.1), and the type of what is
-/// encrypted, whose own type is inside.
+/// The places of bytes in headers of records that a change does no harm to: the version, of which
+/// only the first byte is looked at (RFC 8446, section 5.1), and the type of encrypted records,
+/// whose own type is inside.
 fn idle_bytes(records: &[u8]) -> BTreeSet<usize> {
     const APPLICATION_DATA: u8 = 23;
     let mut idle = BTreeSet::new();
@@ -228,7 +228,7 @@ fn a_change_of_any_byte_of_a_handshake_lets_nobody_in() {
     }
 }
 
-/// What a decryptor finds, by direction, of pieces cut anew.
+/// The items of a decryptor, by direction, from pieces cut anew.
 fn opened(
     secrets: &KeyLog,
     passed: &[(TlsRole, Vec<u8>)],

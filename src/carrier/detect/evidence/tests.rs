@@ -55,7 +55,7 @@ fn openings_alone_tell_something_when_they_are_many_or_alike() {
             message(Forward, 0xa1, [0x13, 0x23, 0x33], &payload(3, at)),
         ]
     };
-    // What follows the type goes on as the key of a map: a text of four letters.
+    // The bytes behind the type go on as the key of a map: a text of four letters.
     let map = |header: u8, i: u8| message(Forward, 0xa1, [header, b'n', b'a' + i], b"me\x01\x02");
     let maps = |header: u8| vec![map(header, 0), map(header, 1), map(header, 2)];
     for (framing, flow, expected) in [
@@ -106,7 +106,7 @@ fn openings_alone_tell_something_when_they_are_many_or_alike() {
             with(maps(0x64), openings(1)[0].clone()),
             Standing::Probable,
         ),
-        // Nothing else may be there but what says nothing.
+        // Nothing else may be there but bytes that are no evidence.
         (Any, with(openings(8), foreign()), Standing::Open),
         (
             Any,

@@ -6,7 +6,7 @@ use super::*;
 use crate::carrier::i2cp::gzip::Deflater;
 use crate::carrier::i2cp::{Expiry, Mapping, MessageStatus, encode_mapping};
 
-/// What an item was, as a line.
+/// An item, as a line.
 fn line(item: &I2cpItem<'_>) -> String {
     match item {
         I2cpItem::SessionRequested {
@@ -139,7 +139,7 @@ fn create(options: &[(&str, &str)]) -> Vec<u8> {
 /// Bytes of a frame, and the line that they give.
 type Told = (Vec<u8>, String);
 
-/// What an application sends in a session.
+/// The messages of an application in a session.
 fn application() -> Vec<Told> {
     let expiry = Some(Expiry { flags: 0, at_ms: 9 });
     let mut first = vec![0x2a];

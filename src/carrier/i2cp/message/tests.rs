@@ -16,7 +16,7 @@ fn destination(certificate: &[u8]) -> Vec<u8> {
 const NULL: &[u8] = &[0, 0, 0];
 const ED25519: &[u8] = &[5, 0, 4, 0, 7, 0, 0];
 
-/// What messages borrow from.
+/// The values that messages borrow.
 struct Parts {
     destination: Vec<u8>,
     lease_set: Vec<u8>,

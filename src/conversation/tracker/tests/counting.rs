@@ -1,4 +1,4 @@
-//! Data that are only counted, where that is enough, leave behind what observing them does.
+//! Data that are only counted, where that is enough, have the same effects as observed ones.
 
 use proptest::prelude::*;
 
@@ -47,7 +47,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     )
 }
 
-/// What is told of all these messages, with how many were only counted.
+/// The reports on all these messages, with the number of those that were only counted.
 fn told(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
     let mut watch = Watch::with(TrackerOptions {
         max_lingering: 2,
@@ -92,7 +92,7 @@ fn told(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
     (told, counted)
 }
 
-/// All of what happened apart from messages.
+/// All events apart from messages.
 fn events(watch: &mut Watch) -> Vec<String> {
     std::iter::from_fn(|| watch.tracker.next_event())
         .map(|event| format!("{event:?}"))

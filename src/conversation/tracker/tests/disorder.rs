@@ -50,7 +50,7 @@ const KINDS: [&str; 5] = [
     "both close",
 ];
 
-/// What the tracker makes of the messages when the server's clock is ahead by `skew` ms: the
+/// The tracker's result for the messages when the server's clock is ahead by `skew` ms: the
 /// conversations, and the findings of level warn and above.
 fn under_skew(sent: &[Sent], skew: i64, start: ChannelStart) -> (Vec<String>, Vec<String>) {
     let mut sent: Vec<Sent> = sent

@@ -1,5 +1,5 @@
-//! Silence behind a full message: what may be the reference's leftover stall, and what
-//! looks like it and is not.
+//! Silence behind a full message: cases that may be the reference's leftover stall, and others that
+//! look like it and are not.
 
 use super::*;
 
@@ -9,7 +9,7 @@ const FULL: usize = 32_768;
 type Sent<'a> = (i64, Side, u8, &'a [u8]);
 
 /// The messages with `ms.leftover_stall` of a conversation with these messages behind its
-/// handshake; `0` for one that is told at the end of the capture, `after` ms later.
+/// handshake; `0` for one that is reported at the end of the capture, `after` ms later.
 fn stalls(sent: &[Sent<'_>], after: i64) -> Vec<usize> {
     let mut watch = Watch::new();
     let channel = watch.channel(Carrier::TcpU32, ChannelStart::Captured);

@@ -76,7 +76,7 @@ async fn next(link: &mut TcpLink) -> LinkEvent {
     .await
 }
 
-/// How many bytes wait to be written to a peer.
+/// Number of bytes that wait to be written to a peer.
 fn waiting(link: &TcpLink, peer: Peer) -> usize {
     let Peer::Connection { number, .. } = peer else {
         panic!("{peer}");
@@ -103,7 +103,7 @@ async fn waiting_when_stuck(link: &mut TcpLink, peer: Peer) -> usize {
 fn a_client_that_floods_with_other_names_and_reads_nothing_is_answered_within_a_bound() {
     run(async {
         let (mut client, to, mut server, from) = pair_over_tls().await;
-        // What fills the system's buffers, and nearly ours.
+        // Enough to fill the system's buffers, and nearly ours.
         let filling = 32 * 1024 * 1024;
         if let Room::Free = server.send(from, Parcel::raw(vec![0xa0; filling].into())) {
             panic!("it is full");
