@@ -69,6 +69,7 @@ impl Lanes {
         for (byte, &lane) in bytes.iter_mut().zip(lanes) {
             *byte = if lane == wanted { 0xff } else { 0 };
         }
+        // Little-endian on every machine, so that trailing zeros count from the lowest lane.
         Self(u64::from_le_bytes(bytes))
     }
 
@@ -87,6 +88,7 @@ impl Iterator for Lanes {
         }
         let lane = self.0.trailing_zeros() / u8::BITS;
         self.0 &= !(0xff << (lane * u8::BITS));
+        // Below `LANES` in any case; the remainder shows it to the compiler.
         Some(lane as usize % LANES)
     }
 }
@@ -160,7 +162,7 @@ impl Index {
         self.put(hash, value);
     }
 
-    /// Adds a value, and returns what [`find`](Self::find) would have found before.
+    /// Adds a value, and returns the result that [`find`](Self::find) would have had before.
     pub(crate) fn find_and_insert(
         &mut self,
         hash: u32,

@@ -141,6 +141,7 @@ impl<L: Layout> Framer<L> {
         if missing == Some(0) {
             return Ok(());
         }
+        // No byte joins those before the gap any more: the most probable place has to do.
         self.recover(Search::most_probable, emit)?;
         let present = self.buffer.len() as u64;
         let left = match &self.position {

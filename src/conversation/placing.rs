@@ -424,6 +424,7 @@ impl Placing<'_> {
     #[inline]
     fn advance(&mut self, slot: Slot, stimulus: Stimulus, direction: Direction) -> Placement {
         let (seen, frame) = (self.seen, self.frame);
+        // Before the transition: an exchange of assumed messages may change the phase.
         match stimulus {
             Stimulus::Ack => {
                 self.registry

@@ -421,6 +421,7 @@ impl Registry {
         let assumed_by = self.assumed.exchange([slot, other], &mut self.records);
         for (slot, (message, server_id)) in [other, slot]
             .into_iter()
+            // Crosswise: each gets the mark and the id of the other.
             .zip(assumed_by.into_iter().zip(server_ids))
         {
             if let Some(id) = server_id {
@@ -629,11 +630,13 @@ impl Registry {
             .slots()
             .map(|slot| (records.live(slot).end, records.live(slot).id(), slot))
             .collect();
+        // A tenth at a time: as many openings pay for the look at all of them.
         let count = by_silence.len() / 10 + 1;
         if count < by_silence.len() {
             by_silence.select_nth_unstable(count);
             by_silence.truncate(count);
         }
+        // Reports come in this order, and the selection leaves none.
         by_silence.sort_unstable();
         for (_, _, slot) in by_silence {
             // A closed one leaves its tombstone and nothing is lost.
@@ -697,6 +700,7 @@ impl Registry {
             }
             _ => {}
         }
+        // Findings first: the description counts them.
         self.find_never_announced(slot, remarks);
         self.find_losses(slot, now, ending, remarks);
         self.forget_ids(slot);

@@ -254,6 +254,7 @@ impl Waiting {
         let mut end = place;
         while end > 0 {
             self.overtaking[end - 1] += 1;
+            // Without its lowest bit: the end of the part before this one.
             end &= end - 1;
         }
     }
@@ -264,6 +265,7 @@ impl Waiting {
         let mut count = 0;
         while let Some(part) = self.overtaking.get(end - 1) {
             count += part;
+            // Plus its lowest bit: the end of the next part that has the place.
             end += end & end.wrapping_neg();
         }
         count

@@ -117,6 +117,7 @@ pub(super) enum Phase {
 
 impl Phase {
     /// Every phase, in the order of their declaration.
+    // A tombstone keeps `phase as u8` in three bits, and reads it back by this order.
     pub(super) const ALL: [Self; 7] = [
         Self::SynSent,
         Self::NoAnswer,

@@ -344,6 +344,7 @@ impl Carriers {
         let why = self.why;
         for mut waiting in waiting {
             let flow = &mut waiting.flow;
+            // Each ended for a reason of its own, not for that of the flow that proves it.
             self.why = waiting.why;
             self.follow_verdict(flow, verdict, passage)?;
             if verdict != CarrierVerdict::Foreign {

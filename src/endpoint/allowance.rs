@@ -60,6 +60,7 @@ impl Allowance {
     /// Payload bytes that one more message may carry, so that there is still room for our close.
     pub(crate) fn payload_bytes(self) -> usize {
         self.0
+            // One header is the message's own, the other that of the close.
             .map_or(usize::MAX, |left| left.saturating_sub(2 * HEADER_BYTES))
     }
 }

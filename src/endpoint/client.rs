@@ -62,6 +62,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let Some(to) = self.abandoned.get(client_id) else {
             return;
         };
+        // Before the id is taken out: a forged ACK must not use up the one that may still come.
         if from.is_some_and(|from| from != to) {
             return self.stats.note(Anomaly::WrongPeer);
         }
@@ -109,6 +110,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 bytes: early.freeze(),
             });
         }
+        // Last, since it may end the conversation that the events above report as open.
         match intent {
             Intent::Stay => {}
             Intent::Finish => self.finish(now, handle),

@@ -49,6 +49,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             self.stats.note(Anomaly::ZeroId);
         }
         let message_bytes = HEADER_BYTES + payload.len();
+        // Before any limit: a copy of a SYN begins nothing.
         if let Some(slot) = self.first_syn(from, client_id) {
             return self.answer_again(slot, message_bytes);
         }
@@ -107,6 +108,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let worst = unproven
             .map(|(slot, conversation)| {
                 let half_open = self.links.origin(conversation.peer).half_open;
+                // All have the same time for their proof: the earliest deadline is that of the
+                // oldest.
                 (half_open, Reverse(conversation.deadline), slot)
             })
             .max();

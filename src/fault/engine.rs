@@ -155,6 +155,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             strengths: Strengths::of(&spec),
             spec,
             seed,
+            // Lanes of each stream have numbers of their own, from which their luck follows.
             next_lane: u64::from(stream) << 32,
             began,
             lanes: HashMap::new(),
@@ -295,6 +296,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         let due = lane.due(now, 0, &self.strengths).at;
         let at = lane.latest_due.map_or(due, |latest| due.max(latest));
         lane.keeps_place(at);
+        // The end is behind all of them: no later message may put them off.
         lane.overtaken.clear();
         self.insert(now, at, LaneEvent::Arrives(key, end));
     }

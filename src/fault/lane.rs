@@ -114,6 +114,7 @@ impl Lane {
     }
 
     pub(super) fn happens(&mut self, share: f64) -> bool {
+        // `random_bool` panics above 1.
         share > 0.0 && self.rng.random_bool(share.min(1.0))
     }
 

@@ -78,6 +78,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind, in the order of the documentation.
+    // None may be missing: effects are indexed by `kind as usize`.
     pub const ALL: [Self; 11] = [
         Self::Latency,
         Self::Loss,

@@ -93,6 +93,7 @@ impl Connection {
         };
         let begin = opening.header.sequence.wrapping_add(1);
         let confirms = if from == opening.from {
+            // Where the open connection expects this byte next, the segment may as well be its own.
             header.sequence == begin && !self.stream(from).takes_reset_at(begin)
         } else {
             header
@@ -217,6 +218,8 @@ impl Connection {
             }
             peer.acknowledge(acknowledgment);
         }
+        // A bare ACK shows nothing: receivers send one for a segment that they ignore (RFC 5961,
+        // 3.2, 4.2).
         if self.doubtful.is_some() && (header.fin || !payload.is_empty()) {
             self.end_doubts(from, header, payload, pool, emit)?;
         }

@@ -295,9 +295,12 @@ fn check(packet: &IpPacket<'_>, fragment: Fragment) -> Result<(), Skip> {
     let length = packet.upper.payload.len();
     let is_ipv4 = matches!(packet.route, Route::V4 { .. });
     let protocol = packet.upper.protocol;
+    // The protocol of IPv6 is not known before the fragment with offset 0 (RFC 8200, 4.5).
     if is_ipv4 && !matches!(protocol, ip_number::TCP | ip_number::UDP | ip_number::AUTH) {
         return Err(Skip::NotTransport);
     }
+    // Offsets count eight bytes (RFC 791, 3.2; RFC 8200, 4.5): only the last may have another
+    // length.
     let is_ragged = fragment.more && !length.is_multiple_of(8);
     if length == 0 || is_ragged || usize::from(fragment.offset) + length > MAX_PAYLOAD {
         return Err(Skip::BadHeader);
@@ -352,6 +355,7 @@ impl Set {
             return Fit::Contradicts;
         }
         if ipv4_protocol.is_none() && self.overlaps(start, end) {
+            // An exact copy is dropped, as RFC 8200, 4.5 allows.
             return if self.has_exactly(start, upper.payload) {
                 Fit::Waits
             } else {

@@ -206,6 +206,7 @@ impl Copies {
                 hasher.write_u64(flags << 32 | payload.len() as u64);
             }
         }
+        // Never 0, which marks an empty place.
         hasher.finish() | 1 << 63
     }
 
@@ -361,6 +362,7 @@ impl Sighting<'_> {
     /// A number that distinguishes the place from others.
     #[inline(always)]
     fn place(&self) -> u32 {
+        // 2^64 over the golden ratio, odd: the upper bits of products with it depend on all bits.
         const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
         let interface = u64::from(self.interface.input) << 32 | u64::from(self.interface.number);
         let tap = match self.tap {

@@ -179,6 +179,7 @@ impl FlowKey {
 
 /// The upper and the lower half of a number.
 const fn halves(number: u128) -> [u64; 2] {
+    // Each cast keeps its half whole: the other was shifted out, or masked.
     [(number >> 64) as u64, (number & u64::MAX as u128) as u64]
 }
 

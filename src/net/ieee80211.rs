@@ -54,6 +54,7 @@ fn radiotap_padding(header: &[u8]) -> Padding {
     let word_count = 1 + words.take_while(|word| word[3] & MORE != 0).count();
     let mut at = 4 + 4 * word_count;
     if present & TIME != 0 {
+        // A field is aligned to its own size (<https://www.radiotap.org>).
         at = at.next_multiple_of(8) + 8;
     }
     match header.get(at) {

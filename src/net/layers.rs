@@ -169,6 +169,7 @@ fn ppp(frame: Captured<'_>) -> Next<'_> {
         (be16(rest.header(2)?, 0), 2)
     };
     let layer = match protocol {
+        // IPv4 (RFC 1332) and IPv6 (RFC 5072); MPLS, unicast and multicast (RFC 3032, 4.3).
         0x0021 | 0x0057 => Layer::Ip,
         0x0281 | 0x0283 => Layer::Mpls,
         _ => return Err(Skip::NotIp),

@@ -25,6 +25,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason, in the order of the declaration.
+    // None may be missing: counts are indexed by `reason as usize`.
     pub const ALL: [Self; 9] = [
         Self::LinkType,
         Self::NotIp,

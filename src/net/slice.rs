@@ -246,6 +246,7 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
             | ip_number::MOBILITY
             | ip_number::HIP
             | ip_number::SHIM6 => {
+                // In units of eight bytes, without the first eight (RFC 8200, 4.3).
                 let length = (usize::from(rest.header(8)?[1]) + 1) * 8;
                 let header = Ipv6RawExtHeaderSlice::from_slice(rest.header(length)?)
                     .map_err(|_| Skip::BadHeader)?;
@@ -253,6 +254,7 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
                 chain.length += length;
             }
             ip_number::AUTH => {
+                // In units of four bytes, less two (RFC 4302, 2.2).
                 let length = (usize::from(rest.header(12)?[1]) + 2) * 4;
                 let header = IpAuthHeaderSlice::from_slice(rest.header(length)?)
                     .map_err(|_| Skip::BadHeader)?;

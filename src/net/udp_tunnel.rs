@@ -90,6 +90,7 @@ fn vxlan(payload: Captured<'_>) -> Found<'_> {
         },
         _ => return None,
     };
+    // The last byte is reserved: every sender makes it 0 (RFC 7348, 5).
     (header[7] == 0).then_some((layer, rest))
 }
 
@@ -99,6 +100,7 @@ fn geneve(payload: Captured<'_>) -> Found<'_> {
     /// A packet about the tunnel itself, whose options are its content.
     const CONTROL: u8 = 0x80;
     let header = payload.header(HEADER).ok()?;
+    // The last byte is reserved: every sender makes it 0.
     if header[0] >> 6 != 0 || header[1] & CONTROL != 0 || header[7] != 0 {
         return None;
     }

@@ -105,6 +105,7 @@ impl Holds {
             return;
         };
         let own = event.conversation.map(Some);
+        // Those of its conversation, and those of the connection that belong to none.
         for scope in own.into_iter().chain([None]) {
             let Some(groups) = of_connection.get_mut(&scope) else {
                 continue;
@@ -155,6 +156,7 @@ impl Holds {
         if of_connection.is_empty() {
             self.groups.remove(&connection);
         }
+        // Groups are in no order; numbers are in that of arrival.
         numbers.sort_unstable();
         self.take(numbers)
     }

@@ -188,6 +188,7 @@ impl Unproven {
         let came = std::mem::take(&mut carried.doubted_bytes);
         client.coming_bytes = client.coming_bytes.saturating_sub(came);
         if client.is_given_up {
+            // Dropped: its connection is about to end.
             return Passage::Waits;
         }
         if client.waiting.is_empty() && client.admits(&carried) {

@@ -31,6 +31,7 @@ pub enum ReplayResult {
 
 impl ReplayResult {
     /// Every result.
+    // None may be missing: counts are indexed by `self as usize`.
     pub const ALL: [Self; 8] = [
         Self::Same,
         Self::Differs,

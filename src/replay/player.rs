@@ -443,6 +443,7 @@ impl Player {
                 if let Some(live) = self.live.get_mut(slot)
                     && live.serial == serial
                 {
+                    // Timers are not taken out: one that is not the armed one is left over.
                     if live.armed == Some(at) {
                         live.armed = None;
                     }
@@ -528,6 +529,7 @@ impl Player {
                     // received.
                     live.eligible = due.max(live.changed.max(live.heard)).min(now);
                     live.queued = true;
+                    // A rate is no debt: time in which nothing was ready is not made up for.
                     if self.ready.is_empty() {
                         self.next_send = self.next_send.max(now);
                     }

@@ -126,6 +126,7 @@ impl Session {
             return;
         }
         let result = self.reader.push(bytes, &mut |item| match item {
+            // A frame before this one has ended the session.
             _ if core.phase == Phase::Ended => Ok(()),
             FrameItem::Frame(frame) => core.handle_frame(now, frame),
             FrameItem::Problem(problem) => Err(SessionError::Framing(problem)),

@@ -382,6 +382,7 @@ impl Outgoing {
                 .given
                 .get(&nonce)
                 .and_then(|given| given.retry.as_ref());
+            // None if it was forgotten meanwhile, with its lane or for its age.
             if let Some(frame) = retry.map(|retry| retry.frame.clone()) {
                 self.line_up(nonce, frame);
             }

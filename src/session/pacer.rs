@@ -16,6 +16,7 @@ pub(super) struct Pacer {
 impl Pacer {
     pub(super) fn new(bytes_per_second: u64) -> Self {
         Self {
+            // It is a divisor.
             bytes_per_second: bytes_per_second.max(1),
             done_at: None,
         }

@@ -58,6 +58,8 @@ impl Core {
                 message_id,
                 payload,
             } if self.is_ours(session) => {
+                // Only where the router announces: i2pd does not know the type and logs an error
+                // (II.2).
                 if self.announces {
                     self.answer(&Message::ReceiveMessageEnd {
                         session,
@@ -116,6 +118,7 @@ impl Core {
         let keys = Arc::clone(&self.keys);
         self.answer(&Message::CreateSession {
             destination: keys.destination(),
+            // Behind the two bytes of their length (II.1.1).
             options: Mapping::parse(&signed[options_at + 2..date_at])?,
             date_ms,
             signature: &signature,

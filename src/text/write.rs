@@ -87,6 +87,7 @@ pub(super) static TRIPLES: [[u8; 3]; 1_000] = {
     let mut number = 0;
     while number < 1_000 {
         let digits = [number / 100, number / 10 % 10, number % 10];
+        // Each digit is below ten, so that the casts keep it.
         triples[number] = [
             b'0' + digits[0] as u8,
             b'0' + digits[1] as u8,

@@ -100,6 +100,7 @@ impl Inflater {
     /// An inflater with an empty buffer.
     pub fn new() -> Self {
         Self {
+            // Raw deflate: gzip has a header and a trailer of its own.
             state: Decompress::new(false),
             out: Vec::new(),
         }
@@ -109,7 +110,7 @@ impl Inflater {
     /// payload is an empty message: Java sends that unwrapped.
     ///
     /// # Errors
-    /// What is wrong with the payload.
+    /// The error in the payload.
     pub fn inflate(&mut self, payload: &[u8]) -> Result<Inflated<'_>, GzipError> {
         self.out.clear();
         if payload.is_empty() {

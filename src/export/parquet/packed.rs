@@ -67,11 +67,14 @@ pub(super) fn put_hybrid(out: &mut Vec<u8>, bits: u32, numbers: &[u32]) {
         packer.put(number, bits);
     }
     packer.end();
+    // The last group is padded with zeros.
     out.resize(end, 0);
 }
 
 /// A number that is there so many times.
 pub(super) fn put_run(out: &mut Vec<u8>, count: usize, number: &[u8]) {
+    // The lowest bit is 0 for a run and 1 for groups (Parquet's Encodings.md, "Run Length Encoding
+    // / Bit-Packing Hybrid").
     put_varint(out, (count as u64) << 1);
     out.extend_from_slice(number);
 }
@@ -93,5 +96,6 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
 
 /// The same of a number with a sign, which comes last.
 pub(super) fn put_zigzag(out: &mut Vec<u8>, number: i64) {
+    // The cast keeps all bits: the sign is the lowest now.
     put_varint(out, (number << 1 ^ number >> 63) as u64);
 }

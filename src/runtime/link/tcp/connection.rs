@@ -323,6 +323,7 @@ impl Connection {
                 Err(_) => return Poll::Ready(()),
             }
         }
+        // There may be more; others first.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -331,6 +332,7 @@ impl Connection {
         if self.input.is_empty() {
             return LinkError::Closed;
         }
+        // Without a whole prefix the shortest message is assumed.
         let length = self.announced().ok().flatten().unwrap_or(1);
         LinkError::Cut {
             missing_bytes: (self.prefix.bytes() + length).saturating_sub(self.input.len()),
