@@ -51,11 +51,9 @@ impl Conversations {
     }
 
     /// From now on it is kept for its unread bytes only.
-    pub(super) fn end(&mut self, slot: usize) -> &mut Conversation {
+    pub(super) fn end(&mut self, slot: usize) {
         self.ended += 1;
-        let conversation = &mut self.slots[slot];
-        conversation.state = State::Ended;
-        conversation
+        self.slots[slot].state = State::Ended;
     }
 
     /// Removes one that has ended.
@@ -93,6 +91,11 @@ impl Conversations {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Conversation)> {
         self.slots.iter()
+    }
+
+    /// Whether there are `limit` ended ones.
+    pub(super) const fn are_full_of_ended(&self, limit: usize) -> bool {
+        self.ended >= limit
     }
 
     /// Live ones and ended ones.

@@ -9,6 +9,7 @@ use super::machine::Endpoint;
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
 use super::state::{Farewell, State, Stimulus, Transition, transition};
+use super::stats::Anomaly;
 use crate::wire::ClientId;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
@@ -109,19 +110,26 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.readers.take_back(&mut conversation.reader, early);
         conversation.queue = SendQueue::default();
         self.timers.arm(slot, &mut conversation.armed, None);
-        let conversation = self.conversations.end(slot);
+        self.conversations.end(slot);
         if role == Role::Server {
             let origin = self.links.origin_mut(peer);
             origin.accepted -= 1;
             origin.ended += 1;
+            self.review_origin(peer);
         }
 
+        let conversation = &mut self.conversations[slot];
         match farewell {
             Farewell::Silent => {}
             Farewell::Close if conversation.is_left => {}
             Farewell::Close => {
                 if let Some(message) = conversation.close_message() {
-                    self.links.push_close(peer, message);
+                    // Forged addresses may not have more wait than refused SYNs have.
+                    if !conversation.allowance.is_limited() {
+                        self.links.push_close(peer, message);
+                    } else if !self.links.push_refusal(peer, message) {
+                        self.stats.note(Anomaly::RefusalDropped);
+                    }
                 }
             }
             // Without a SYN on its way there will be no ACK.

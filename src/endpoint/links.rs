@@ -9,8 +9,8 @@ use slab::Slab;
 use super::output::{Handle, Scope};
 use crate::wire::Message;
 
-/// Answers to SYNs that became no conversation, waiting to be sent to all
-/// peers together; beyond it such a SYN stays without an answer.
+/// Answers to SYNs that became no conversation, or none whose peer has proven its address, waiting
+/// to be sent to all peers together; beyond it such a SYN stays without an answer.
 const MAX_WAITING_REFUSALS: usize = 1_024;
 
 /// State of one peer while it has conversations, output or a blocked link.
@@ -63,6 +63,13 @@ pub(super) struct Origin {
     pub(super) ended: usize,
     /// Accepted conversations that are half-open.
     pub(super) half_open: usize,
+}
+
+impl Origin {
+    /// Number of live conversations that were accepted and are not half-open any more.
+    pub(super) const fn proven(&self) -> usize {
+        self.accepted - self.half_open
+    }
 }
 
 /// The next output of a peer.
@@ -151,9 +158,10 @@ impl<P: Copy + Eq + Hash> Links<P> {
         &mut self.origins[self.peers[peer].origin]
     }
 
-    /// The counts of a peer's origin.
-    pub(super) fn origin(&self, peer: usize) -> &Origin {
-        &self.origins[self.peers[peer].origin]
+    /// The slot of a peer's origin, and its counts.
+    pub(super) fn origin(&self, peer: usize) -> (usize, &Origin) {
+        let slot = self.peers[peer].origin;
+        (slot, &self.origins[slot])
     }
 
     /// The counts of a peer's origin, if the peer is known.
@@ -234,7 +242,8 @@ impl<P: Copy + Eq + Hash> Links<P> {
         self.push_farewell(slot, message, FarewellKind::Close);
     }
 
-    /// Queues the refusal of a SYN; false if too many wait.
+    /// Queues the refusal of a SYN, or the close for an address that may be forged; false if too
+    /// many wait.
     pub(super) fn push_refusal(&mut self, slot: usize, message: Message) -> bool {
         if self.waiting_refusals == MAX_WAITING_REFUSALS {
             return false;

@@ -4,9 +4,9 @@
 //! which gives those of clients to `server` and those of servers to `client`; `lifecycle` takes
 //! conversations through the table of `state`; `transmit` has the output, and its order. Each of
 //! its tables is a part of its own, which knows nothing of the others: `conversations`, `ids`,
-//! `abandoned`, `links` (peers and their turns), `readers` (unread bytes), `timers`. Of one
-//! conversation, `send_queue` has the data to be sent, `merging` their delay, `allowance` the bytes
-//! of them that may go, `exchange` the traffic so far.
+//! `abandoned`, `links` (peers and their turns), `readers` (unread bytes), `unproven` (peers whose
+//! address may be forged), `timers`. Of one conversation, `send_queue` has the data to be sent,
+//! `merging` their delay, `allowance` the bytes of them that may go, `exchange` the traffic so far.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -25,6 +25,7 @@ use super::readers::Readers;
 use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Stats;
 use super::timers::Timers;
+use super::unproven::Unproven;
 use crate::wire::{
     ClientId, Direction, FrameType, IdOwner, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId,
 };
@@ -44,6 +45,7 @@ pub struct Endpoint<P> {
     pub(super) links: Links<P>,
     pub(super) readers: Readers,
     pub(super) timers: Timers,
+    pub(super) unproven: Unproven,
     pub(super) events: VecDeque<Event<P>>,
     pub(super) stats: Stats,
 }
@@ -117,6 +119,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             abandoned: Abandoned::new(),
             links: Links::new(origin_of),
             timers: Timers::default(),
+            unproven: Unproven::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -409,6 +412,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             .count()
     }
 
+    /// Number of accepted conversations that wait for the application, or for the proof of their
+    /// peer's address ([`Limits::half_open`]). Looks at all of them.
+    pub fn half_open_count(&self) -> usize {
+        self.conversations
+            .iter()
+            .filter(|(_, conversation)| conversation.is_half_open())
+            .count()
+    }
+
     /// Number of conversations, with those that have ended but whose bytes the application still
     /// holds.
     pub fn conversation_count(&self) -> usize {
@@ -467,6 +479,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             && self.ids.is_empty()
             && self.links.peer_count() == 0
             && self.links.half_open() == 0
+            && self.unproven.is_empty()
             && self.readers.are_done()
             && self.timers.next().is_none()
             && self.events.is_empty()

@@ -94,6 +94,7 @@ mod state;
 mod stats;
 mod timers;
 mod transmit;
+mod unproven;
 
 pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
 pub use self::machine::{Endpoint, Open, OpenError, WriteError};

@@ -1,6 +1,5 @@
 //! Messages from clients: SYNs, and messages for conversations that we accepted.
 
-use std::cmp::Reverse;
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -56,7 +55,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.config.incoming == Incoming::Refuse {
             return self.refuse_syn(from, client_id);
         }
-        if self.is_over_limit(from) || !self.has_half_open_place(now, from) {
+        if self.is_over_limit(from) || !self.has_place(now, from) {
             self.stats.note(Anomaly::OverLimit);
             return self.refuse_syn(from, client_id);
         }
@@ -82,44 +81,33 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn is_over_limit(&self, from: P) -> bool {
         let limits = &self.config.limits;
-        let peer_is_over = self.links.known_origin(from).is_some_and(|origin| {
+        self.links.known_origin(from).is_some_and(|origin| {
             origin.accepted.max(origin.ended) >= limits.per_peer
                 || origin.half_open >= limits.half_open_per_peer
-        });
-        peer_is_over || self.is_full()
+        })
     }
 
-    /// Whether one more conversation may be half-open. Where all places are taken, the oldest of
-    /// those gives way whose address is not proven, of the origin that has most of them, if that has
-    /// more than this one has: forged addresses keep nobody out, unless as many come in the time
-    /// that a proof takes.
-    fn has_half_open_place(&mut self, now: Instant, from: P) -> bool {
-        if self.links.half_open() < self.config.limits.half_open {
+    /// Whether there is a place for one more conversation, which begins half-open. If all are
+    /// taken, one gives way whose address is not proven: forged addresses keep nobody
+    /// out, unless as many of them come in the time that a proof takes as there are places.
+    fn has_place(&mut self, now: Instant, from: P) -> bool {
+        let limits = &self.config.limits;
+        if self.links.half_open() < limits.half_open && !self.is_full() {
             return true;
         }
-        if self.config.address_proof == AddressProof::NotNeeded {
+        if self.config.address_proof == AddressProof::NotNeeded
+            // Those wait for slow readers, and whoever gives way leaves none of their places.
+            || self.conversations.are_full_of_ended(limits.total)
+        {
             return false;
         }
         let own = self.links.known_origin(from);
         let own = own.map_or(0, |origin| origin.half_open);
-        let unproven = self.conversations.iter().filter(|(_, conversation)| {
-            conversation.state == State::Open && conversation.allowance.is_limited()
-        });
-        let worst = unproven
-            .map(|(slot, conversation)| {
-                let half_open = self.links.origin(conversation.peer).half_open;
-                // All have the same time for their proof: the earliest deadline is that of the
-                // oldest.
-                (half_open, Reverse(conversation.deadline), slot)
-            })
-            .max();
-        match worst {
-            Some((half_open, _, slot)) if half_open > own => {
-                self.apply(now, slot, Stimulus::Deadline);
-                true
-            }
-            _ => false,
-        }
+        let Some(handle) = self.unproven.gives_way(now, own, limits.half_open) else {
+            return false;
+        };
+        self.apply(now, handle.slot, Stimulus::Displaced);
+        true
     }
 
     fn refuse_syn(&mut self, from: P, client_id: ClientId) {
@@ -172,6 +160,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.allowance.is_limited() {
             // It stays half-open until the peer has shown its address.
             conversation.deadline = now.checked_add(self.config.proof_timeout);
+            let (origin, counts) = self.links.origin(conversation.peer);
+            self.unproven.insert(now, origin, conversation.handle);
+            self.unproven.note_proven(origin, counts.proven());
         } else {
             self.links.end_half_open(conversation.peer);
         }
@@ -188,9 +179,20 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// To be called before a conversation stops being half-open.
     pub(super) fn leave_half_open(&mut self, slot: usize) {
         let conversation = &self.conversations[slot];
-        if conversation.is_half_open() {
-            self.links.end_half_open(conversation.peer);
+        if !conversation.is_half_open() {
+            return;
         }
+        if conversation.state != State::SynReceived {
+            let (origin, _) = self.links.origin(conversation.peer);
+            self.unproven.remove(origin, conversation.handle);
+        }
+        self.links.end_half_open(conversation.peer);
+    }
+
+    /// To be called when another number of conversations of this peer are proven.
+    pub(super) fn review_origin(&mut self, peer: usize) {
+        let (origin, counts) = self.links.origin(peer);
+        self.unproven.note_proven(origin, counts.proven());
     }
 
     pub(super) fn handle_client_data(
@@ -232,6 +234,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.state == State::Open {
             conversation.deadline = None;
         }
+        let peer = conversation.peer;
+        self.review_origin(peer);
         self.reschedule(slot);
     }
 

@@ -99,6 +99,8 @@ pub(super) enum Stimulus {
     Flushed,
     /// The state's own time is up.
     Deadline,
+    /// Its peer has not proven its address, and another needs the place.
+    Displaced,
     /// No message has passed for the idle timeout.
     Idle,
     /// More data is held than the policy allows.
@@ -111,7 +113,7 @@ pub(super) enum Stimulus {
 
 #[cfg(test)]
 impl Stimulus {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Ack,
         Self::EmptyAck,
         Self::Data,
@@ -123,6 +125,7 @@ impl Stimulus {
         Self::Abort,
         Self::Flushed,
         Self::Deadline,
+        Self::Displaced,
         Self::Idle,
         Self::Overflow,
         Self::LinkLost,
@@ -169,7 +172,9 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
         (S::SynSent, I::Overflow) => Ends(End::EarlyDataOverflow, CloseIfAcked),
         (S::SynSent, I::LinkLost) => Ends(End::LinkLost, Silent),
         (S::SynSent, I::MessageLost) => Ends(End::MessageLost, Silent),
-        (S::SynSent, I::EmptyAck | I::Accept | I::Refuse | I::Flushed | I::Idle) => Ignored,
+        (S::SynSent, I::EmptyAck | I::Accept | I::Refuse | I::Flushed | I::Displaced | I::Idle) => {
+            Ignored
+        }
 
         (S::SynReceived, I::Accept) => To(S::Open),
         (S::SynReceived, I::Refuse | I::Eof | I::Close | I::Abort) => {
@@ -185,6 +190,7 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
             | I::Data
             | I::PeerClose
             | I::Flushed
+            | I::Displaced
             | I::Idle
             | I::Overflow
             | I::MessageLost,
@@ -192,6 +198,8 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
 
         // A close behind the hole would make it look like the end (II.5): nothing more is sent.
         (S::Open | S::Draining | S::Closing, I::MessageLost) => Ends(End::MessageLost, Silent),
+
+        (S::Open | S::Draining | S::Closing, I::Displaced) => Ends(End::AddressUnproven, SayClose),
 
         (S::Open, I::Data) => To(S::Open),
         (S::Open, I::Eof) => To(S::Draining),

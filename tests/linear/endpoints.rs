@@ -102,6 +102,19 @@ linear!(conversations_of_as_many_peers, 600, |size| {
     assert!(rig.endpoint.is_empty());
 });
 
+linear!(forged_addresses_beyond_a_limit_of_many, 300, |size| {
+    let mut config = Config::for_datagrams();
+    config.limits.half_open = size / 2;
+    config.limits.total = size;
+    let mut rig = Rig::new(config);
+    let destination = sample_destination();
+    for number in 0..size as u32 {
+        rig.hear(number, syn(id(1), &destination));
+    }
+    assert_eq!(rig.endpoint.half_open_count(), size / 2);
+    assert_eq!(rig.announced.len(), size, "each had a place for a while");
+});
+
 linear!(copies_of_one_syn, 500, |size| {
     let mut rig = Rig::new(Config::for_datagrams());
     let destination = sample_destination();

@@ -119,46 +119,222 @@ fn an_unproven_conversation_is_half_open_until_it_is_proven_or_ends() {
     server.incoming([3, 3, 3]);
 }
 
-#[test]
-fn unproven_addresses_keep_no_other_out() {
+/// A server for datagrams with room for so many in all and half-open ones.
+fn narrow(total: usize, half_open: usize) -> Rig {
     let limits = Limits {
-        half_open: 6,
-        half_open_per_peer: 3,
+        total,
+        half_open,
         ..Limits::default()
     };
-    let mut server = Rig::new(Config {
+    Rig::new(Config {
         limits,
         ..Config::for_datagrams()
-    });
-    // Two forged addresses with three conversations each, of which the first is the oldest.
-    for number in 0..6 {
-        server.advance(SECOND);
-        server.receive_from(Some(PEER + 1 + number / 3), &syn([9, 9, number]));
-        let Some(&Event::Incoming { conversation, .. }) = server.events.last() else {
-            panic!("no offer but {:?}", server.events);
-        };
-        server.accept(conversation);
-    }
+    })
+}
+
+/// Offers a conversation of this peer, and accepts it if that is possible.
+fn come(server: &mut Rig, from: u8, number: u8) -> Option<(Handle, ServerId)> {
     server.take();
-    let handle = server.incoming([1, 1, 1]);
-    let id = server.accept(handle);
-    let close = (PEER + 1, message(0x52, [9, 9, 0], b""));
-    assert!(
-        server.sent.contains(&close),
-        "it is closed, as after its time"
-    );
-    assert_eq!(server.ends(), [End::AddressUnproven]);
-    // Proven conversations stay, and a newcomer with as many as any other is refused.
-    server.receive(&message(0xa0, id.0.0, b""));
-    for number in 2..6 {
-        server.receive_from(Some(PEER + 10), &syn([2, 2, number]));
+    server.receive_from(Some(from), &syn([from, 0, number]));
+    let incoming = server.events.iter().find_map(|event| match event {
+        Event::Incoming { conversation, .. } => Some(*conversation),
+        _ => None,
+    });
+    incoming.map(|handle| (handle, server.accept(handle)))
+}
+
+fn prove(server: &mut Rig, from: u8, id: ServerId) {
+    server.receive_from(Some(from), &message(0xa0, id.0.0, b""));
+}
+
+fn is_live(server: &Rig, handle: Handle) -> bool {
+    server.endpoint.conversations.live(handle).is_some()
+}
+
+#[test]
+fn the_oldest_unproven_address_gives_way_and_is_told_so() {
+    let mut server = narrow(100, 6);
+    for from in 1..=6 {
+        server.advance(SECOND);
+        come(&mut server, from, 0).unwrap();
     }
+    let (handle, id) = come(&mut server, PEER, 0).unwrap();
+    assert_eq!(server.sent[0], (1, message(0x52, [1, 0, 0], b"")));
     assert_eq!(server.ends(), [End::AddressUnproven]);
-    let refused = server.endpoint.stats().anomaly_count(Anomaly::OverLimit);
-    assert_eq!(refused, 2);
+    prove(&mut server, PEER, id);
+    // Proven conversations stay, whoever comes.
+    for from in 20..40 {
+        come(&mut server, from, 0).unwrap();
+    }
     server.take();
     server.write(handle, b"still there");
-    assert_eq!(server.sent(), [message(0x50, [1, 1, 1], b"still there")]);
+    assert_eq!(server.sent(), [message(0x50, [PEER, 0, 0], b"still there")]);
+    assert_eq!(server.endpoint.half_open_count(), 6);
+    server.advance(60 * SECOND);
+    assert_eq!(server.endpoint.half_open_count(), 0);
+    assert!(server.endpoint.unproven.is_empty());
+}
+
+#[test]
+fn forged_addresses_leave_room_beside_those_that_are_proven() {
+    let mut server = narrow(8, 4);
+    for from in 1..=4 {
+        let (_, id) = come(&mut server, from, 0).unwrap();
+        prove(&mut server, from, id);
+    }
+    for from in 11..=14 {
+        come(&mut server, from, 0).unwrap();
+    }
+    assert!(server.endpoint.is_full());
+    let (_, id) = come(&mut server, PEER, 0).unwrap();
+    prove(&mut server, PEER, id);
+    assert_eq!(server.endpoint.conversation_count(), 8);
+    // Nobody is left to give way when all are proven.
+    server.advance(2 * SECOND);
+    for from in 21..=23 {
+        let (_, id) = come(&mut server, from, 0).unwrap();
+        prove(&mut server, from, id);
+    }
+    assert_eq!(come(&mut server, 31, 0), None);
+    assert_eq!(server.sent, [(31, message(0x52, [31, 0, 0], b""))]);
+}
+
+#[test]
+fn nobody_gives_way_where_that_would_make_no_room() {
+    let mut server = narrow(2, 2);
+    for from in 1..=2 {
+        let (_, id) = come(&mut server, from, 0).unwrap();
+        server.receive_from(Some(from), &message(0xa0, id.0.0, b"held"));
+        server.receive_from(Some(from), &message(0xa2, id.0.0, b""));
+    }
+    assert_eq!(server.endpoint.count_in(State::Ended), 2);
+    assert_eq!(come(&mut server, 3, 0), None);
+    assert_eq!(server.ends(), []);
+}
+
+#[test]
+fn whoever_is_being_closed_gives_way_as_others_do() {
+    for on_eof in [OnEof::Close, OnEof::Drain(None)] {
+        let mut server = narrow(100, 4);
+        server.endpoint.config.server_eof = on_eof;
+        for from in 1..=4 {
+            let (handle, _) = come(&mut server, from, 0).unwrap();
+            // More than may go before the proof.
+            server.write(handle, &[1; 2_000]);
+            server.endpoint.finish(server.now, handle);
+            server.drain();
+        }
+        assert_eq!(server.endpoint.half_open_count(), 4);
+        for number in 0..20 {
+            assert!(come(&mut server, PEER + number, 0).is_some());
+            assert_eq!(server.ends(), [End::AddressUnproven]);
+        }
+    }
+}
+
+#[test]
+fn several_conversations_that_a_client_opens_at_once_outlive_as_many_forged_ones() {
+    // Whether the forged ones came long before, or at the same time.
+    for wait in [3 * SECOND, Duration::ZERO] {
+        let mut server = narrow(256, 128);
+        for from in 1..=122 {
+            come(&mut server, from, 0).unwrap();
+        }
+        server.advance(wait);
+        let own = [0, 1, 2, 3, 4, 5].map(|number| come(&mut server, 200, number).unwrap());
+        // As many come as were there before.
+        for from in 1..=122 {
+            come(&mut server, from, 1).unwrap();
+            assert_eq!(server.endpoint.half_open_count(), 128);
+        }
+        for (handle, id) in own {
+            assert!(is_live(&server, handle));
+            prove(&mut server, 200, id);
+        }
+        // Now none of them ever goes.
+        for from in 1..=199 {
+            come(&mut server, from, 2).unwrap();
+        }
+        assert!(own.iter().all(|(handle, _)| is_live(&server, *handle)));
+    }
+}
+
+#[test]
+fn few_addresses_with_many_conversations_displace_one_another() {
+    let mut server = narrow(256, 128);
+    for number in 0..32 {
+        for from in 1..=4 {
+            come(&mut server, from, number).unwrap();
+        }
+    }
+    let (own, _) = come(&mut server, PEER, 0).unwrap();
+    for number in 32..=255 {
+        for from in 1..=4 {
+            come(&mut server, from, number);
+        }
+    }
+    assert!(is_live(&server, own));
+    assert_eq!(server.endpoint.half_open_count(), 128);
+}
+
+#[test]
+fn a_peer_that_has_proven_its_address_is_spared_while_there_are_others() {
+    let mut server = narrow(256, 16);
+    let (first, id) = come(&mut server, PEER, 0).unwrap();
+    prove(&mut server, PEER, id);
+    let (silent, _) = come(&mut server, PEER, 1).unwrap();
+    server.advance(SECOND);
+    for from in 20..=200 {
+        server.advance(SECOND / 4);
+        come(&mut server, from, 0).unwrap();
+    }
+    assert!(is_live(&server, silent), "older than all others");
+    // Once nothing of it is proven any more it is like the others.
+    server.receive_from(Some(PEER), &message(0xa2, id.0.0, b""));
+    assert!(!is_live(&server, first));
+    come(&mut server, 201, 0).unwrap();
+    assert!(!is_live(&server, silent));
+}
+
+#[test]
+fn a_newcomer_is_refused_where_few_are_unproven_and_their_time_is_not_over() {
+    let mut server = narrow(16, 16);
+    for from in 1..=14 {
+        let (_, id) = come(&mut server, from, 0).unwrap();
+        prove(&mut server, from, id);
+    }
+    let young = [15, 16].map(|from| come(&mut server, from, 0).unwrap());
+    server.advance(2 * SECOND - Duration::from_nanos(1));
+    assert_eq!(come(&mut server, 17, 0), None);
+    server.advance(Duration::from_nanos(1));
+    assert!(come(&mut server, 18, 0).is_some());
+    assert_eq!(
+        young.map(|(handle, _)| is_live(&server, handle)),
+        [false, true]
+    );
+}
+
+#[test]
+fn closes_for_forged_addresses_that_cannot_be_sent_do_not_pile_up() {
+    let mut server = narrow(256, 4);
+    server.endpoint.handle_link_blocked(Scope::All);
+    for number in 0..2_000_u32 {
+        server.advance(SECOND);
+        let [.., high, low] = number.to_be_bytes();
+        server.receive_from(Some(low), &syn([1, high, low]));
+        match server.events.pop() {
+            Some(Event::Incoming { conversation, .. }) => server.accept(conversation),
+            other => panic!("no offer but {other:?}"),
+        };
+    }
+    let dropped = server
+        .endpoint
+        .stats()
+        .anomaly_count(Anomaly::RefusalDropped);
+    assert_eq!(dropped, 2_000 - 4 - 1_024);
+    server.endpoint.handle_link_ready(Scope::All);
+    server.drain();
+    assert_eq!(server.sent.len(), 1_024 + 4, "closes, and the last ACKs");
 }
 
 #[test]
