@@ -1,7 +1,7 @@
 //! Peers that want us to grow, wait or lock others out, and machines that stand still.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -393,6 +393,22 @@ fn no_flood_of_any_kind_fills_the_log() {
         }
         is_folded(&server, count, what);
     }
+
+    // From one address after another that does not prove itself, and gives way to the next.
+    let server = Endpoint::server("udp://127.0.0.1:0", echo(), &limited);
+    let began = Instant::now();
+    let mut count = 0_u32;
+    while began.elapsed() < FLOOD {
+        let [.., high, low] = count.to_be_bytes();
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 1, high, low), 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&syn_of(count), at(&server)).unwrap();
+        let mut answer = [0; 8];
+        assert_eq!(socket.recv(&mut answer).unwrap(), 7, "an ACK");
+        count += 1;
+    }
+    is_folded(&server, count, "not proven");
+    assert!(server.log().contains("did not prove their address"));
 
     // The same over udp, from one port after another.
     let forbidden = ["--allow", "192.0.2.0/24"];

@@ -60,6 +60,8 @@ pub(super) struct Conversations {
     shortage: Shortage,
     /// Of the service, since it last took a connection.
     refusals: Repeated<io::ErrorKind>,
+    /// Conversations that ended because their peer did not prove its address.
+    pub(super) unproven_count: u64,
     pub(super) advice: Advice,
     /// The time to see to it that waiting data keep no more memory than they count.
     pub(super) memory_due: Option<Instant>,
@@ -85,6 +87,7 @@ impl Conversations {
             first_answer: FirstAnswer::default(),
             shortage: Shortage::default(),
             refusals: Repeated::default(),
+            unproven_count: 0,
             advice: options.advice,
             closing_time: options.closing_time,
             memory_due: None,
@@ -205,6 +208,9 @@ impl Conversations {
     ) {
         self.service.ended(handle, end, &summary);
         self.first_answer.came(handle);
+        if end == End::AddressUnproven {
+            self.unproven_count += 1;
+        }
         match end {
             End::Refused | End::RefusedByUs => self.metrics.refused_count += 1,
             end if end.leg().is_some() && (end != End::DrainTimeout || summary.answer_expected) => {

@@ -39,6 +39,7 @@ pub(super) struct Driver {
     turns: VecDeque<usize>,
     woken: Vec<usize>,
     refusals: Refusals,
+    unproven: Refusals,
     scrapes: Option<Scrapes>,
     signals: Signals,
     reopen_log: Option<fn()>,
@@ -67,6 +68,7 @@ impl Driver {
             turns: VecDeque::new(),
             woken: Vec::new(),
             refusals: Refusals::default(),
+            unproven: Refusals::default(),
             scrapes: None,
             signals: Signals::with(OnHangup::Reopens)?,
             reopen_log: options.reopen_log,
@@ -109,6 +111,7 @@ impl Driver {
             let now = Instant::now();
             let goes_on = self.round(now, cx);
             self.tell_refusals(now);
+            self.tell_unproven(now);
             self.carrier.tell_pause(now, &self.conversations);
             self.conversations.tell_waiting(now);
             if let Some(ending) = self.poll_ending(now, cx) {
@@ -324,6 +327,17 @@ impl Driver {
                 conversations = self.conversations.endpoint.conversation_count(),
                 "refused: more conversations than {} allow",
                 self.conversations.advice.conversation_limits
+            );
+        }
+    }
+
+    fn tell_unproven(&mut self, now: Instant) {
+        let count = self.conversations.unproven_count;
+        if let Some(unproven_count) = self.unproven.due(now, count) {
+            warn!(
+                leg = "handshake",
+                unproven_count,
+                "conversations ended whose peers did not prove their address, which may be forged"
             );
         }
     }

@@ -8,13 +8,14 @@ use tracing::warn;
 use crate::endpoint::Handle;
 use crate::runtime::notice::WORTH_A_WORD;
 
-/// The least time between two lines about refusals.
+/// The least time between two lines about refusals, or about addresses that were not proven.
 const REFUSALS_APART: Duration = Duration::from_secs(10);
 
 /// A link that was not read for so long is worth a line.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
-/// Conversations that were refused because there were too many.
+/// Conversations that were refused because there were too many, or whose peers did not prove
+/// their address.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     told_count: u64,

@@ -122,6 +122,17 @@ pub(super) fn tell_end(
             %end,
             "conversation failed"
         ),
+        // Anybody can forge addresses: the log has one line for many of these.
+        Some(leg) if end == End::AddressUnproven => tell!(
+            debug,
+            handle,
+            record,
+            leg = leg.name(),
+            sent_bytes = summary.sent_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %end,
+            "conversation failed"
+        ),
         // Most applications that end their input have left, and this is the sign of it.
         Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
             info,
