@@ -247,6 +247,39 @@ fn a_server_that_never_reads_stops_its_client_and_nobody_else() {
 }
 
 #[test]
+fn bursts_of_large_frames_pass_between_an_application_and_its_router() {
+    // A router that sends every frame back.
+    let router = service(|mut stream| {
+        stream.read_exact(&mut [0])?;
+        std::io::copy(&mut stream.try_clone()?, &mut stream).map(drop)
+    });
+    let proxy = Proxy::start("i2cp://127.0.0.1:0", &format!("i2cp://{router}"), &QUIET);
+    let mut application = TcpStream::connect(address_of(&proxy)).unwrap();
+    let patience = Some(Duration::from_secs(20));
+    application.set_read_timeout(patience).unwrap();
+    application.set_write_timeout(patience).unwrap();
+    // More than waits on a leg come in one turn, and the system takes them at once.
+    let mut frame = 32_768_u32.to_be_bytes().to_vec();
+    frame.push(200);
+    frame.extend(pattern(32_768));
+    let frames = frame.repeat(64);
+    let mut writer = application.try_clone().unwrap();
+    let sent = frames.clone();
+    let writing = thread::spawn(move || {
+        writer.write_all(&[0x2a]).unwrap();
+        for _ in 0..8 {
+            writer.write_all(&sent).unwrap();
+        }
+    });
+    let mut came = vec![0; frames.len()];
+    for burst in 0..8 {
+        application.read_exact(&mut came).unwrap();
+        assert!(came == frames, "{burst}");
+    }
+    writing.join().unwrap();
+}
+
+#[test]
 fn those_who_ask_and_never_read_do_not_hold_up_the_proxy_or_each_other() {
     needs!("curl");
     let (tunnel, proxy) = through(FREE, FREE, echo(), &WITH_CONTROL);

@@ -631,13 +631,7 @@ impl Driver {
             let mut cx = Context::from_waker(self.turns.waker(number));
             match (side, &mut pair.server, &mut pair.client) {
                 (Side::Responder, ServerLeg::Open(leg), _) => leg.poll_flush(&mut cx),
-                (Side::Initiator, _, ClientLeg::Frames(stream)) => {
-                    let flushed = stream.poll_flush(&mut cx);
-                    if !matches!(flushed, Ok(false)) {
-                        // Its next turn deals with the room or the error.
-                        self.turns.mark(number);
-                    }
-                }
+                (Side::Initiator, _, ClientLeg::Frames(stream)) => stream.write(&mut cx),
                 _ => {}
             }
         }

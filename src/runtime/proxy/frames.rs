@@ -119,8 +119,7 @@ impl FrameStream {
         whole.saturating_sub(self.input.len())
     }
 
-    /// Queues a frame; false if no more should come until [`poll_flush`](Self::poll_flush)
-    /// says so.
+    /// Queues a frame; false if no more should come until [`take_room`](Self::take_room) says so.
     pub(super) fn send(&mut self, frame: Bytes) -> bool {
         self.output_bytes += frame.len();
         self.output.push(frame);
@@ -128,8 +127,16 @@ impl FrameStream {
         !self.full
     }
 
-    /// Writes as much as possible; true if that made room again.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    /// Writes as much as possible, and has the task woken whose next event is the room that this made,
+    /// or the error.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) {
+        if self.poll_flush(cx).is_err() || self.has_room_again() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Writes as much as possible.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while !self.output.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_PIECES];
             let count = self.output.slices(&mut slices);
@@ -145,11 +152,21 @@ impl FrameStream {
                 }
             }
         }
-        let has_room_again = self.full && self.output_bytes <= ROOM_BYTES;
+        Ok(())
+    }
+
+    /// Whether there is room again that nobody has heard of.
+    const fn has_room_again(&self) -> bool {
+        self.full && self.output_bytes <= ROOM_BYTES
+    }
+
+    /// The same, and whoever asks has heard of it.
+    pub(super) const fn take_room(&mut self) -> bool {
+        let has_room_again = self.has_room_again();
         if has_room_again {
             self.full = false;
         }
-        Ok(has_room_again)
+        has_room_again
     }
 
     /// Has the connection end when all is written.

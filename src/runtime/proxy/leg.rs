@@ -168,10 +168,11 @@ pub(super) fn poll_frames(
     cx: &mut Context<'_>,
     intake: Intake,
 ) -> Poll<LegEvent> {
-    match stream.poll_flush(cx) {
-        Ok(true) => return Poll::Ready(LegEvent::Room),
-        Ok(false) => {}
-        Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
+    if let Err(error) = stream.poll_flush(cx) {
+        return Poll::Ready(LegEvent::Ended(LinkError::Io(error)));
+    }
+    if stream.take_room() {
+        return Poll::Ready(LegEvent::Room);
     }
     match intake {
         Intake::Open => stream.poll_next(cx).map(|read| match read {
@@ -221,11 +222,7 @@ impl OpenLeg {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         match self {
             Self::Link(link, _) => link.poll_flush(cx),
-            Self::Frames(stream) => match stream.poll_flush(cx) {
-                // Its next event reports the room or the error.
-                Ok(false) => {}
-                Ok(true) | Err(_) => cx.waker().wake_by_ref(),
-            },
+            Self::Frames(stream) => stream.write(cx),
         }
     }
 
@@ -297,5 +294,55 @@ impl LegRecord {
         if let Self::Stream(stream, _) = self {
             stream.finish(direction);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn room_that_writing_makes_is_reported_by_the_next_event() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let socket = TcpStream::connect(address).await.unwrap();
+            let (mut other, _) = listener.accept().unwrap();
+            let mut leg = OpenLeg::Frames(Box::new(FrameStream::new(socket, Greeting::None)));
+            let mut sent = 0;
+            loop {
+                sent += 32 * 1024;
+                let frame = Bytes::from(vec![0; 32 * 1024]);
+                if !leg.send(Parcel::raw(frame)) {
+                    break;
+                }
+            }
+            let reading = std::thread::spawn(move || {
+                other.read_exact(&mut vec![0; sent]).unwrap();
+                other
+            });
+            // Until all is written, as a driver does in the rounds in which something is sent.
+            for _ in 0..100 {
+                std::future::poll_fn(|cx| {
+                    leg.poll_flush(cx);
+                    Poll::Ready(())
+                })
+                .await;
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            let _other = reading.join().unwrap();
+            let event = std::future::poll_fn(|cx| Poll::Ready(leg.poll_event(cx, Intake::Shut)));
+            assert!(matches!(event.await, Poll::Ready(LegEvent::Room)));
+            let event = std::future::poll_fn(|cx| Poll::Ready(leg.poll_event(cx, Intake::Shut)));
+            assert!(event.await.is_pending(), "it is reported once");
+        });
     }
 }
