@@ -242,6 +242,7 @@ impl FaultyLink {
             LinkEvent::PeerLost { peer, .. } => {
                 let key = self.key(Some(peer));
                 self.outgoing.forget(&key);
+                self.unblock(peer);
                 self.end(now, key, event);
             }
             LinkEvent::Down(_) => {
@@ -256,6 +257,12 @@ impl FaultyLink {
             LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } => self.events.push_back(event),
         }
         true
+    }
+
+    /// Has the link take what is for a peer that is gone, and drop it. It will not say that there is room,
+    /// and while its end is late, more is sent to it, for which all others would have to wait.
+    fn unblock(&mut self, peer: Peer) {
+        self.blocked.retain(|blocked| *blocked != Scope::Peer(peer));
     }
 
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
@@ -276,6 +283,7 @@ impl FaultyLink {
             }
             Key::Peer(peer) => {
                 self.link.sever(peer);
+                self.unblock(peer);
                 self.events.push_back(LinkEvent::PeerLost {
                     peer,
                     error: LinkError::Fault,
@@ -371,6 +379,7 @@ impl FaultyLink {
     /// See [`Link::finish`](super::Link::finish).
     pub(super) fn finish_peer(&mut self, peer: Peer) {
         self.link.finish(peer);
+        self.unblock(peer);
     }
 
     /// See [`Link::counts`](super::Link::counts).
@@ -384,6 +393,7 @@ impl FaultyLink {
         self.outgoing.forget(&key);
         self.incoming.forget(&key);
         self.link.sever(peer);
+        self.unblock(peer);
     }
 
     /// Ready when something more is due.
@@ -434,5 +444,98 @@ fn told(stats: &FaultStats) -> String {
         "no fault met a message".to_owned()
     } else {
         parts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::carrier::length_prefixed::Prefix;
+    use crate::runtime::Allowed;
+    use crate::runtime::link::{TcpLink, TcpOptions};
+
+    const MESSAGE_BYTES: usize = 64 * 1024;
+
+    fn message() -> Parcel {
+        Parcel::raw(vec![0x50; MESSAGE_BYTES].into())
+    }
+
+    /// Lets the link do what it can, and gives the event if there is one.
+    async fn step(link: &mut FaultyLink) -> Option<LinkEvent> {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        poll_fn(|cx| {
+            link.poll_flush(cx);
+            Poll::Ready(match link.poll_event(cx, &mut |_| true) {
+                Poll::Ready(event) => Some(event),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    /// A server's link, where what comes of clients is late, and one of them.
+    async fn listening() -> (FaultyLink, std::net::TcpStream, Peer) {
+        let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let any = [Allowed::Anybody].into_iter().collect();
+        let options = TcpOptions::new(Prefix::U32, usize::MAX);
+        let (link, address) = TcpLink::listen(&local.into(), any, options).await.unwrap();
+        let faults = Faults::of(&["c2s: latency=1h".parse().unwrap()], &[]);
+        let plan = FaultPlan::new(faults, [1; 32]);
+        let mut link = FaultyLink::before(PlainLink::Tcp(link), None, &plan, Role::Server);
+        let client = std::net::TcpStream::connect(address).unwrap();
+        loop {
+            if let Some(LinkEvent::PeerUp(peer)) = step(&mut link).await {
+                return (link, client, peer);
+            }
+        }
+    }
+
+    /// Sends to a client that reads nothing until nothing more goes there.
+    async fn fill(link: &mut FaultyLink, peer: Peer) {
+        while link.blocked.is_empty() {
+            assert_eq!(link.send(peer, message()), Room::Free);
+            step(link).await;
+        }
+    }
+
+    /// Sends more than may wait.
+    async fn send_on(link: &mut FaultyLink, peer: Peer) {
+        for _ in 0..20 * 1024 * 1024 / MESSAGE_BYTES {
+            assert_eq!(link.send(peer, message()), Room::Free);
+            poll_fn(|cx| {
+                link.poll_flush(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+    }
+
+    #[test]
+    fn what_is_sent_to_a_peer_whose_end_is_late_fills_nothing() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut link, client, peer) = listening().await;
+            fill(&mut link, peer).await;
+            socket2::SockRef::from(&client)
+                .set_linger(Some(Duration::ZERO))
+                .unwrap();
+            drop(client);
+            while link.incoming.is_idle() {
+                assert!(step(&mut link).await.is_none(), "it is an hour late");
+            }
+            send_on(&mut link, peer).await;
+            // And to one that we ended.
+            let (mut link, _client, peer) = listening().await;
+            fill(&mut link, peer).await;
+            link.sever_peer(peer);
+            send_on(&mut link, peer).await;
+        });
     }
 }
