@@ -9,6 +9,9 @@ pub(crate) fn whole_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The longest time that faults, rules and scripts wait: a clock can be moved by it with certainty.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Units of time, in microseconds.
 const TIME: [(&str, u64); 6] = [
     ("us", 1),

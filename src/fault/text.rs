@@ -97,10 +97,10 @@ impl FromStr for Fault {
     }
 }
 
-/// A time by which a clock can be moved with certainty.
+/// A time that can be waited for.
 fn time(text: &str) -> Option<Duration> {
     let time = units::duration(text.trim()).ok()?;
-    (time <= Duration::from_secs(30 * 24 * 3600)).then_some(time)
+    (time <= units::LONGEST_WAIT).then_some(time)
 }
 
 fn size(text: &str) -> Option<u64> {

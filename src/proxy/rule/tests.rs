@@ -93,6 +93,16 @@ fn what_is_wrong_is_told_with_its_place() {
             "another action comes behind a comma",
         ),
         ("type==ack: delay 20", 18, "a time needs a unit"),
+        (
+            "type==ack: delay 10000000000000000000s",
+            18,
+            "the time is too long; 30d is the longest",
+        ),
+        (
+            "type==ack: delay 2592001s",
+            18,
+            "the time is too long; 30d is the longest",
+        ),
         ("type==ack: hold for 2s", 17, "expected `until`"),
         ("type==ack: hold until foo==1", 23, "unknown field `foo`"),
         ("type==ack: swap with last", 22, "expected `next`"),

@@ -68,13 +68,14 @@ pub(crate) fn literal_id(text: &str) -> Option<StreamId> {
     text.parse().ok()
 }
 
-/// `500us`, `20ms`, `1s`, `2m`.
+/// `500us`, `20ms`, `1s`, `2m`; 30 days at most.
 pub(crate) fn time(input: &str) -> Read<'_, Duration> {
     let start = skip(input);
     let (after, text) = take_while(|c: char| c.is_alphanumeric()).parse(start)?;
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let problem = match units::duration(text) {
-        Ok(time) => return Ok((after, time)),
+        Ok(time) if time <= units::LONGEST_WAIT => return Ok((after, time)),
+        Ok(_) => "the time is too long; 30d is the longest".to_owned(),
         Err(_) if unit.len() == text.len() => {
             "a time is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h".to_owned()
         }
