@@ -124,8 +124,16 @@ impl<P> Session<P> {
     }
 
     pub(super) fn wait(&self, script: Option<&Script>, patience: Duration, now: Instant) -> Wait {
-        if self.closed_by_client || self.closed_by_us || self.over_bound.is_some() {
+        if self.closed_by_client || self.over_bound.is_some() {
             return Wait::Over;
+        }
+        if self.closed_by_us {
+            // All that was played is on its way, but only whoever is there uses it up.
+            return if self.allowance.is_limited() {
+                until_or_over(self.changed + patience, now)
+            } else {
+                Wait::Over
+            };
         }
         if self.is_turned_away {
             return Wait::ForClient;

@@ -658,6 +658,43 @@ fn what_an_unproven_address_was_played_is_left_to_others() {
 }
 
 #[test]
+fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
+    let messages: [(u8, &'static [u8], Effect); 4] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0x50, b"hi", Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        speed: None,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![conversation(1, &messages)], options);
+    // All of it goes out before anybody can answer.
+    for (client, is_there) in [(7, false), (8, true)] {
+        rig.hear(client, &frame(0xa1, A, &[0; 387]));
+        let sent = rig.sent(0);
+        let server: [u8; 3] = sent[0].1[4..].try_into().unwrap();
+        assert_eq!(
+            sent[1..],
+            [
+                (client, frame(0x50, A, b"hi")),
+                (client, frame(0x52, A, b""))
+            ]
+        );
+        assert!(rig.outcomes.is_empty());
+        if is_there {
+            rig.hear(client, &frame(0xa0, server, b""));
+        }
+        assert_eq!(rig.sent(if is_there { 0 } else { 5_000 }), []);
+        let outcome = rig.outcomes.pop().unwrap();
+        assert_eq!(outcome.result, ReplayResult::Same);
+        assert_eq!(rig.mock.is_used_up(), is_there);
+    }
+}
+
+#[test]
 fn conversations_without_a_proof_are_limited_for_each_origin() {
     let options = MockOptions {
         max_unproven: 3,
