@@ -82,6 +82,8 @@ const fn reversed(direction: Direction) -> Direction {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     conversations: HashMap<ConversationId, Conversation>,
+    /// The last that was new: they are numbered as they open.
+    newest: Option<ConversationId>,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +109,7 @@ impl Known {
             ..KnownIds::default()
         };
         let Some(id) = conversation else { return ids };
+        self.newest = self.newest.max(Some(id));
         let known = self.conversations.entry(id).or_insert(Conversation {
             connection,
             client: None,
@@ -130,6 +133,11 @@ impl Known {
         ids.client = known.client;
         ids.server = known.server;
         ids
+    }
+
+    /// Whether it is over and was forgotten: a message of it is late.
+    pub(super) fn is_forgotten(&self, id: ConversationId) -> bool {
+        Some(id) <= self.newest && !self.conversations.contains_key(&id)
     }
 
     pub(super) fn get(&self, id: ConversationId) -> Option<&Conversation> {

@@ -26,7 +26,8 @@ pub(super) struct Gate<'a, S> {
     /// Whether the message's bytes are wanted: they are known already where they are no frame's.
     pub(super) copies: Copies,
     pub(super) seen: Vec<Seen>,
-    /// Conversations that ended.
+    /// Conversations that ended, or had ended before a message of them that is late: nobody says so
+    /// again.
     pub(super) ended: Vec<ConversationId>,
 }
 
@@ -68,6 +69,9 @@ impl<S: Sink> Sink for Gate<'_, S> {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), S::Error> {
+        let late = event.conversation;
+        self.ended
+            .extend(late.filter(|id| self.known.is_forgotten(*id)));
         let ids = self
             .known
             .learn(self.connection, event.conversation, &event.message);

@@ -403,6 +403,45 @@ fn a_conversation_is_killed_towards_both_ends() {
 }
 
 #[test]
+fn nothing_is_kept_of_a_conversation_that_is_over_for_messages_that_come_late() {
+    let mut options = ProxyOptions {
+        rules: vec![Rule::parse("conv_nth == 2: drop").unwrap()],
+        ..ProxyOptions::default()
+    };
+    options.dissect.tracker.max_lingering = 1;
+    let mut bench = Bench::with(options, Carrier::TcpU32);
+    for (from, message) in [
+        (Side::Initiator, SYN),
+        (Side::Responder, ACK),
+        (Side::Initiator, REQUEST),
+        (Side::Responder, CLOSE),
+    ] {
+        bench.takes(from, message);
+    }
+    let first = bench.proxy.conversations()[0].id;
+    // It is reported as soon as another is over, too, and messages of it may come for half a minute.
+    bench.takes(Side::Initiator, "a1 333333");
+    bench.takes(Side::Responder, "51 333333 333333");
+    bench.takes(Side::Responder, "52 333333");
+    bench.takes(Side::Initiator, "a1 222222");
+    assert_eq!(bench.sink.conversations.len(), 1);
+    let matched = |bench: &Bench| bench.proxy.report().rules[0].tally.matched;
+    let before = matched(&bench);
+    for _ in 0..3 {
+        bench.takes(Side::Responder, ANSWER);
+        let now = bench.now;
+        assert!(!bench.proxy.kill(now, first));
+    }
+    assert_eq!(matched(&bench), before, "each is the first");
+    // The other goes on.
+    bench.takes(Side::Responder, "51 222222 eeeeee");
+    assert_eq!(matched(&bench), before + 1);
+    let second = bench.proxy.conversations().last().unwrap().id;
+    let now = bench.now;
+    assert!(bench.proxy.kill(now, second));
+}
+
+#[test]
 fn what_waits_is_bounded() {
     let large = bytes(&format!("a0 000001 {}", "00".repeat(32_768)));
     // Held messages are let go at half of the bound: the one that they wait for must be able to
