@@ -142,6 +142,8 @@ pub struct Engine<K, M> {
     under_way: BTreeMap<Place, Delivery<K, M>>,
     /// Number of these that will not arrive, because their connections are gone.
     gone_count: usize,
+    /// Bytes that those count.
+    gone_bytes: usize,
     bytes: usize,
     submitted: u64,
     stats: FaultStats,
@@ -161,6 +163,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             lanes: HashMap::new(),
             under_way: BTreeMap::new(),
             gone_count: 0,
+            gone_bytes: 0,
             bytes: 0,
             submitted: 0,
             stats: FaultStats::default(),
@@ -398,7 +401,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             lane: lane.number,
             event,
         };
-        self.bytes += delivery.cost();
+        let cost = delivery.cost();
+        lane.bytes += cost;
+        self.bytes += cost;
         self.submitted += 1;
         let place = (at, self.submitted);
         self.under_way.insert(place, delivery);
@@ -424,14 +429,18 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 (is_gone || wanted(delivery.event.key())).then_some((*place, is_gone))
             })?;
             let delivery = self.under_way.remove(&place)?;
-            self.bytes -= delivery.cost();
+            let cost = delivery.cost();
+            self.bytes -= cost;
             if is_gone {
                 self.gone_count -= 1;
+                self.gone_bytes -= cost;
                 continue;
             }
             if let Some(lane) = self.lanes.get_mut(delivery.event.key()) {
                 lane.under_way -= 1;
+                lane.bytes -= cost;
             }
+            self.drop_gone_if_half();
             if let LaneEvent::Breaks(key) = &delivery.event {
                 self.forget(key);
             }
@@ -471,15 +480,23 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     /// Drops messages under way on a connection that is gone; their memory is free when half of all
-    /// are such.
+    /// are such, or of all bytes.
     pub fn forget(&mut self, key: &K) {
         let Some(lane) = self.lanes.remove(key) else {
             return;
         };
         self.gone_count += lane.under_way;
-        // Looking at all that is under way is worth it when half of it is gone: then each is looked at
-        // twice, however many connections come and go.
-        if self.gone_count == 0 || 2 * self.gone_count < self.under_way.len() {
+        self.gone_bytes += lane.bytes;
+        self.drop_gone_if_half();
+    }
+
+    /// Looking at all that is under way is worth it when half of it is gone: then each is looked at
+    /// twice, however many connections come and go. Where it is half of the bytes, those that are looked
+    /// at have as few of them as those that go: what is gone and large must not keep the others out.
+    fn drop_gone_if_half(&mut self) {
+        let is_half =
+            2 * self.gone_count >= self.under_way.len() || 2 * self.gone_bytes >= self.bytes;
+        if self.gone_count == 0 || !is_half {
             return;
         }
         let (bytes, lanes) = (&mut self.bytes, &self.lanes);
@@ -491,6 +508,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             keeps
         });
         self.gone_count = 0;
+        self.gone_bytes = 0;
     }
 
     /// Drops everything: all connections are gone.
@@ -498,6 +516,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.lanes.clear();
         self.under_way.clear();
         self.gone_count = 0;
+        self.gone_bytes = 0;
         self.bytes = 0;
     }
 }
@@ -522,5 +541,41 @@ mod tests {
             assert!(engine.poll(now + Duration::from_millis(1)).is_some());
             assert!(engine.lanes.len() <= MAX_LANES);
         }
+    }
+
+    #[test]
+    fn what_is_gone_leaves_its_room_to_others_before_it_is_due() {
+        let now = Instant::now();
+        let late: FaultSpec = "latency=1h".parse().unwrap();
+        let (mut engine, mut large_count) = (Engine::new(late, [1; 32], 0, now), 0);
+        while !engine.is_full() {
+            engine.submit(now, "large", vec![0; 32 * 1024]);
+            large_count += 1;
+        }
+        // Many more that are small, and under way for less long.
+        engine.set_spec("latency=1ms".parse().unwrap());
+        for _ in 0..3 * large_count {
+            engine.submit(now, "small", vec![0]);
+        }
+        engine.forget(&"large");
+        assert!(engine.has_room(), "{} bytes", engine.held_bytes());
+
+        // What is gone is the smaller part, and the others leave.
+        let mut engine = Engine::new("latency=1h".parse().unwrap(), [1; 32], 0, now);
+        while !engine.is_full() {
+            for (key, latency, bytes) in [
+                ("large", "latency=1h", 20 * 1024),
+                ("small", "latency=1ms", 10 * 1024),
+                ("small", "latency=1ms", 10 * 1024),
+                ("small", "latency=1ms", 10 * 1024),
+            ] {
+                engine.set_spec(latency.parse().unwrap());
+                engine.submit(now, key, vec![0; bytes]);
+            }
+        }
+        engine.forget(&"large");
+        assert!(!engine.has_room());
+        while engine.poll(now + Duration::from_millis(1)).is_some() {}
+        assert_eq!(engine.held_bytes(), 0);
     }
 }

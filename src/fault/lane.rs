@@ -73,6 +73,8 @@ pub(super) struct Lane {
     pub(super) merging: Merging,
     /// Messages of it that are under way.
     pub(super) under_way: usize,
+    /// Bytes that those count.
+    pub(super) bytes: usize,
 }
 
 /// Messages that wait for others to go with.
@@ -110,6 +112,7 @@ impl Lane {
             overtaken: Vec::new(),
             merging: Merging::default(),
             under_way: 0,
+            bytes: 0,
         }
     }
 

@@ -33,6 +33,8 @@ const PLACE_BYTES: usize = {
 #[derive(Debug, Default)]
 struct Share {
     count: usize,
+    /// Bytes that those count.
+    bytes: usize,
     /// Number of each side's that are delayed, and the time of the last of these.
     delayed: [(usize, Option<Instant>); 2],
 }
@@ -49,6 +51,8 @@ pub(super) struct WaitingRoom {
     shares: HashMap<ConnectionId, Share>,
     /// Number that wait for nothing, because their connections are gone.
     gone_count: usize,
+    /// Bytes that those count.
+    gone_bytes: usize,
     /// Whether everything waits for somebody's leave.
     is_paused: bool,
     bytes: usize,
@@ -133,20 +137,25 @@ impl WaitingRoom {
     fn share(&mut self, waiting: &Waiting) -> &mut Share {
         let share = self.shares.entry(waiting.connection).or_default();
         share.count += 1;
+        share.bytes += cost(waiting);
         share
     }
 
     /// A message that does not wait any more goes on, if its connection is still there.
     fn leaves(&mut self, waiting: Waiting) -> Option<Waiting> {
-        self.bytes -= cost(&waiting);
+        let cost = cost(&waiting);
+        self.bytes -= cost;
         let Some(share) = self.shares.get_mut(&waiting.connection) else {
             self.gone_count -= 1;
+            self.gone_bytes -= cost;
             return None;
         };
         share.count -= 1;
+        share.bytes -= cost;
         if share.count == 0 {
             self.shares.remove(&waiting.connection);
         }
+        self.drop_gone_if_half();
         Some(waiting)
     }
 
@@ -230,9 +239,17 @@ impl WaitingRoom {
             return;
         };
         self.gone_count += share.count;
-        // Looking at all of them is worth it when half are gone: then each is looked at twice, however many
-        // connections come and go.
-        if 2 * self.gone_count >= self.delayed.len() + self.queue.len() {
+        self.gone_bytes += share.bytes;
+        self.drop_gone_if_half();
+    }
+
+    /// Looking at all of them is worth it when half are gone: then each is looked at twice, however many
+    /// connections come and go. Where it is half of the bytes, those that are looked at have as few of
+    /// them as those that go: what is gone and large must not keep the others out.
+    fn drop_gone_if_half(&mut self) {
+        let is_half = 2 * self.gone_count >= self.delayed.len() + self.queue.len()
+            || 2 * self.gone_bytes >= self.bytes;
+        if self.gone_count > 0 && is_half {
             self.drop_gone();
         }
     }
@@ -249,6 +266,7 @@ impl WaitingRoom {
         self.queue.retain(&mut keeps);
         self.delayed.retain(|_, waiting| keeps(waiting));
         self.gone_count = 0;
+        self.gone_bytes = 0;
     }
 }
 
@@ -304,6 +322,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_gone_leaves_its_room_to_others_before_its_time() {
+        let now = Instant::now();
+        let later = |hours: u64| now + Duration::from_secs(3_600 * hours);
+        let message = |connection, bytes: usize| Waiting {
+            connection: ConnectionId(connection),
+            ..waiting(Carried::message(vec![0; bytes].into(), None))
+        };
+        let mut room = WaitingRoom::default();
+        let mut large_count = 0;
+        while !room.is_full() {
+            room.delay(later(2), message(1, 32 * 1024));
+            large_count += 1;
+        }
+        for _ in 0..3 * large_count {
+            room.delay(later(1), message(2, 1));
+        }
+        room.forget(ConnectionId(1));
+        assert!(room.held_bytes() < 16 * 1024 * 1024 / 8);
+
+        // What is gone is the smaller part, and the others leave.
+        let mut room = WaitingRoom::default();
+        while !room.is_full() {
+            room.delay(later(2), message(1, 20 * 1024));
+            for _ in 0..3 {
+                room.delay(later(1), message(2, 10 * 1024));
+            }
+        }
+        room.forget(ConnectionId(1));
+        while room.pop_due(later(1)).is_some() {}
+        assert_eq!(room.held_bytes(), 0);
     }
 
     #[test]

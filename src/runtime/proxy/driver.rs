@@ -153,11 +153,13 @@ impl Driver {
         self.flush();
         if took || passed {
             watcher.hand_on()?;
-            if self.proxy.has_room() {
-                self.turns.resume();
-            }
         }
-        self.sweep(watcher)
+        self.sweep(watcher)?;
+        // Also what goes nowhere, since its connection is gone, makes room when it is dropped.
+        if self.proxy.has_room() {
+            self.turns.resume();
+        }
+        Ok(())
     }
 
     fn take_turns(&mut self, cx: &Context<'_>, watcher: &mut impl Watcher) -> io::Result<bool> {

@@ -104,7 +104,9 @@ impl Turns {
 
     /// Gives a number another turn when there is room again.
     pub(super) fn stall(&mut self, number: usize) {
-        self.stalled.push(number);
+        if !self.stalled.contains(&number) {
+            self.stalled.push(number);
+        }
     }
 
     /// There is room.
