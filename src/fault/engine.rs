@@ -38,6 +38,12 @@ pub trait Parcelled: Clone {
     /// Its length in bytes.
     fn bytes(&self) -> usize;
 
+    /// A second one of it, which comes unexpected.
+    #[must_use]
+    fn copy(&self) -> Self {
+        self.clone()
+    }
+
     /// Number of bytes that it keeps while it waits.
     fn held_bytes(&self) -> usize {
         self.bytes()
@@ -273,7 +279,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             met.note(FaultKind::Merge, Duration::ZERO);
         }
         message.take_note(&met);
-        let copy = is_doubled.then(|| message.clone());
+        let copy = is_doubled.then(|| message.copy());
         let place = if is_overtaken {
             self.overtaken(now, due.at, key.clone(), message)
         } else {

@@ -111,6 +111,14 @@ impl Parcelled for Carried {
         }
     }
 
+    /// Only the first of them is counted as on its way.
+    fn copy(&self) -> Self {
+        Self {
+            doubted_bytes: 0,
+            ..self.clone()
+        }
+    }
+
     fn held_bytes(&self) -> usize {
         let comment_bytes = self
             .comment

@@ -22,7 +22,7 @@ use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
 use crate::endpoint::AddressProof;
-use crate::fault::{Faults, Met};
+use crate::fault::{Faults, Met, Parcelled as _};
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::Direction;
@@ -285,10 +285,10 @@ impl Proxy {
         if fate.dropped {
             self.exit.lose(id, &waiting.carried);
         } else {
-            let mut copy = fate.twice.then(|| waiting.clone());
-            if let Some(copy) = &mut copy {
-                copy.carried.doubted_bytes = 0;
-            }
+            let copy = fate.twice.then(|| Waiting {
+                carried: waiting.carried.copy(),
+                ..waiting
+            });
             for waiting in [Some(waiting), copy].into_iter().flatten() {
                 match (fate.delay, &fate.until) {
                     (_, Some(until)) => {

@@ -606,6 +606,20 @@ fn nothing_more_is_read_for_an_unproven_client_than_may_go_there_whatever_delays
 }
 
 #[test]
+fn a_copy_that_a_fault_makes_takes_no_other_message_off_what_is_on_its_way() {
+    let mut bench = doubtful(&[], "s2c: latency=100ms,dup=100%");
+    bench.takes(Side::Initiator, SYN);
+    let room = 3 * bytes(SYN).len();
+    bench.takes_bytes(Side::Responder, answer_of(room / 3 - 4));
+    bench.wait(50);
+    bench.takes_bytes(Side::Responder, answer_of(room / 2 - 4));
+    // The first and its copy have come, and leave too little room for the second.
+    bench.wait(60);
+    assert_eq!(bench.to_client_bytes, 2 * (room / 3));
+    assert!(bench.proxy.waits_for_proof(bench.id));
+}
+
+#[test]
 fn what_is_lost_is_not_waited_for() {
     for (rules, faults) in [
         (&["type==data && dir==s2c: drop"][..], ""),
