@@ -264,6 +264,8 @@ impl TcpLink {
 
     /// Finds out whose turn it is; false if nothing is ready.
     fn next_turns(&mut self, cx: &mut Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
+        // Before those who were paused are not any more: what they said meanwhile is read first.
+        self.end_late(cx);
         let Self {
             connections,
             turns,
@@ -280,7 +282,6 @@ impl TcpLink {
             !wanted
         });
         self.look_at_paused(cx);
-        self.end_late(cx);
         self.ready.take_ready(cx, &mut self.woken);
         self.turns.extend(self.woken.drain(..));
         !self.turns.is_empty() || !self.events.is_empty()
@@ -403,7 +404,9 @@ impl TcpLink {
             self.flush(number);
             return None;
         }
-        if !connection.is_ending() && !reads(Scope::Peer(peer)) {
+        // Of a handshake nothing is a message that somebody would have to take.
+        let is_read = !connection.is_open() || connection.is_ending();
+        if !is_read && !reads(Scope::Peer(peer)) {
             self.turns.pop_front();
             if !self.paused.contains(&number) {
                 self.paused.push(number);

@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,6 +29,13 @@ fn run(test: impl Future<Output = ()>) {
 
 /// A server's link and the link of a client whose keys it admits.
 async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
+    pair_over_tls_where(&mut |_| true).await
+}
+
+/// The same where `reads` says what the server wants to read.
+async fn pair_over_tls_where(
+    reads: &mut dyn FnMut(Scope) -> bool,
+) -> (TcpLink, Peer, TcpLink, Peer) {
     let (ours, theirs) = (keys(1), keys(2));
     let client = TlsClient::RawKeys {
         keys: ours,
@@ -47,7 +55,7 @@ async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
     let mut connected = std::pin::pin!(TcpLink::connect(&addresses, client));
     let mut from = None;
     let (client, to) = poll_fn(|cx| {
-        while let Poll::Ready(event) = server.poll_event(cx, &mut |_| true) {
+        while let Poll::Ready(event) = server.poll_event(cx, reads) {
             match event {
                 LinkEvent::PeerUp(peer) => from = Some(peer),
                 other => panic!("{other:?}"),
@@ -59,7 +67,7 @@ async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
     .unwrap();
     let from = match from {
         Some(peer) => peer,
-        None => match next(&mut server).await {
+        None => match next_where(&mut server, reads).await {
             LinkEvent::PeerUp(peer) => peer,
             other => panic!("{other:?}"),
         },
@@ -68,8 +76,12 @@ async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
 }
 
 async fn next(link: &mut TcpLink) -> LinkEvent {
+    next_where(link, &mut |_| true).await
+}
+
+async fn next_where(link: &mut TcpLink, reads: &mut dyn FnMut(Scope) -> bool) -> LinkEvent {
     poll_fn(|cx| {
-        let event = link.poll_event(cx, &mut |_| true);
+        let event = link.poll_event(cx, reads);
         link.poll_flush(cx);
         event
     })
@@ -132,5 +144,56 @@ fn a_client_that_floods_with_other_names_and_reads_nothing_is_answered_within_a_
             .await
             .unwrap();
         assert!(waiting(&server, from) <= before, "no answer was queued");
+    });
+}
+
+#[test]
+fn handshakes_go_on_while_nothing_is_read() {
+    run(async {
+        let mut reads = |_| false;
+        let pair = pair_over_tls_where(&mut reads);
+        let pair = tokio::time::timeout(Duration::from_secs(60), pair);
+        let (mut client, to, mut server, _) = pair.await.expect("it does not stand still");
+        let _ = client.send(to, Parcel::raw(Bytes::from_static(&[0xff])));
+        let both = poll_fn(|cx| {
+            client.poll_flush(cx);
+            server.poll_event(cx, &mut |_| false)
+        });
+        let read = tokio::time::timeout(Duration::from_millis(200), both);
+        assert!(read.await.is_err(), "messages are left where they are");
+        assert!(matches!(next(&mut server).await, LinkEvent::Message { .. }));
+    });
+}
+
+/// A server's link on which a SYN must come in time, and a connection to it.
+async fn with_first_message_timeout(time: Duration) -> (TcpLink, std::net::TcpStream) {
+    let options = TcpOptions {
+        first_message_timeout: Some(time),
+        ..TcpOptions::new(Prefix::U32, usize::MAX)
+    };
+    let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let any = [Allowed::Anybody].into_iter().collect();
+    let (mut link, address) = TcpLink::listen(&local.into(), any, options).await.unwrap();
+    let client = std::net::TcpStream::connect(address).unwrap();
+    assert!(matches!(next(&mut link).await, LinkEvent::PeerUp(_)));
+    (link, client)
+}
+
+#[test]
+fn whoever_was_not_read_is_read_before_his_silence_is_judged() {
+    run(async {
+        let (mut link, mut client) = with_first_message_timeout(Duration::from_millis(200)).await;
+        client.write_all(&[0, 0, 0, 4, 0xa1, 1, 1, 1]).unwrap();
+        while link.paused.is_empty() {
+            let event = poll_fn(|cx| Poll::Ready(link.poll_event(cx, &mut |_| false)));
+            assert!(event.await.is_pending());
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(Duration::from_millis(250)).await;
+        // What has come was asked for; then there is room for it.
+        link.end_late_by(Instant::now());
+        link.lookout = Lookout::new(Instant::now());
+        let event = next(&mut link).await;
+        assert!(matches!(event, LinkEvent::Message { .. }), "{event:?}");
     });
 }
