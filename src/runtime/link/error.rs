@@ -123,8 +123,10 @@ pub enum LinkError {
     /// The plan of faults wants it.
     #[error("cut on purpose by a fault")]
     Fault,
-    /// Others wanted the place of a connection that had never carried a message.
-    #[error("it never sent a message, and another connection needed its place")]
+    /// Others wanted the place of a connection on which nobody had named himself.
+    #[error(
+        "it never sent a SYN with a whole destination, and another connection needed its place"
+    )]
     Displaced,
     /// No conversation was opened on a connection for so long.
     #[error("it sent no SYN within {0:?}")]

@@ -16,7 +16,6 @@ use super::output::Output;
 use super::transport::{Spare, Transport};
 use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
-use crate::endpoint::syn_destination;
 use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
 use crate::runtime::tls::TlsSession;
@@ -54,11 +53,35 @@ pub(super) struct Connection {
     ending: bool,
     /// When all is written, we shut down our side: nothing more comes.
     finishing: bool,
-    /// No SYN has come that could open something.
-    silent: bool,
+    syns: Syns,
     /// We have shut it down.
     finished: bool,
     record: Option<Record>,
+}
+
+/// What has come that could open a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Syns {
+    None,
+    /// Without a whole destination: endpoints refuse them, and mocks and proxies take them.
+    Nameless,
+    Whole,
+}
+
+impl Syns {
+    fn of(message: &[u8]) -> Self {
+        let message = RawMessage::parse(message);
+        match message.frame() {
+            Some(frame) if frame.frame_type == FrameType::SYN => {
+                if Destination::split(frame.payload).is_ok() {
+                    Self::Whole
+                } else {
+                    Self::Nameless
+                }
+            }
+            _ => Self::None,
+        }
+    }
 }
 
 /// A connection's part of a capture.
@@ -100,7 +123,7 @@ impl Connection {
             full: false,
             ending: false,
             finishing: false,
-            silent: true,
+            syns: Syns::None,
             finished: false,
             record,
         })
@@ -198,8 +221,14 @@ impl Connection {
 
     /// Whether the other end has never sent a SYN that an endpoint would take. Other messages are no
     /// reason to stay: there is nothing that they could belong to.
-    pub(super) const fn is_silent(&self) -> bool {
-        self.silent
+    pub(super) fn is_silent(&self) -> bool {
+        self.syns < Syns::Whole
+    }
+
+    /// Whether the other end has never sent a SYN at all. Whoever has may have a conversation with a
+    /// mock or through a proxy.
+    pub(super) fn has_sent_no_syn(&self) -> bool {
+        self.syns == Syns::None
     }
 
     /// The next whole message of the bytes read.
@@ -212,7 +241,9 @@ impl Connection {
         }
         self.input.advance(self.prefix.bytes());
         let message = self.input.split_to(length).freeze();
-        self.silent = self.silent && syn_destination(&message).is_none();
+        if self.syns < Syns::Whole {
+            self.syns = self.syns.max(Syns::of(&message));
+        }
         Ok(Some(message))
     }
 

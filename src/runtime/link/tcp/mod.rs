@@ -76,7 +76,7 @@ pub struct TcpLink {
     spare: Spare,
     /// Connections whose handshake began. Apart, as are the others, because few links have any.
     handshakes: Box<Deadlines>,
-    /// Connections of clients that have still to open a conversation, where there is a time for that.
+    /// Connections of clients that have still to send a SYN, where there is a time for that.
     silent: Option<Box<Deadlines>>,
     lookout: Lookout,
     /// When those are looked at next.
@@ -369,7 +369,7 @@ impl TcpLink {
                 return;
             };
             let late = silent.late(now, |number, peer| {
-                get(number, peer).is_some_and(Connection::is_silent)
+                get(number, peer).is_some_and(Connection::has_sent_no_syn)
             });
             match late {
                 Some(Late::Read(number)) => return self.ready.mark(number),
@@ -552,8 +552,8 @@ impl TcpLink {
 
     /// Whether there is room for a connection from this address, or a silent one gives way.
     ///
-    /// Of those that never sent a message the oldest goes first, of the origin that has the most of
-    /// them: a peer that opens many displaces its own.
+    /// Of those that never sent a SYN with a whole destination the oldest goes first, of the origin
+    /// that has the most of them: a peer that opens many displaces its own.
     fn has_room_for(&mut self, address: SocketAddr) -> bool {
         let new = origin_of(address.ip());
         let shares_host = address.ip().to_canonical().is_loopback();

@@ -197,3 +197,34 @@ fn whoever_was_not_read_is_read_before_his_silence_is_judged() {
         assert!(matches!(event, LinkEvent::Message { .. }), "{event:?}");
     });
 }
+
+#[test]
+fn a_syn_without_a_destination_is_one_in_time() {
+    run(async {
+        for (message, is_one) in [
+            (&[0xa1, 1, 1, 1][..], true),
+            (&[0xa1, 1, 1, 1, 0x11, 0x22], true),
+            (&[0xa1, 1, 1], false),
+            (&[0xa0, 1, 1, 1], false),
+            (&[0xff], false),
+        ] {
+            let (mut link, mut client) =
+                with_first_message_timeout(Duration::from_millis(100)).await;
+            client.write_all(&[0, 0, 0]).unwrap();
+            client
+                .write_all(&[u8::try_from(message.len()).unwrap()])
+                .unwrap();
+            client.write_all(message).unwrap();
+            assert!(matches!(next(&mut link).await, LinkEvent::Message { .. }));
+            let end = tokio::time::timeout(Duration::from_secs(1), next(&mut link)).await;
+            let ended = matches!(
+                end,
+                Ok(LinkEvent::PeerLost {
+                    error: LinkError::Silent(_),
+                    ..
+                })
+            );
+            assert_eq!(ended, !is_one, "{message:x?}");
+        }
+    });
+}
