@@ -2,7 +2,8 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::channel::ChannelId;
 use super::records::{Live, Records, Slot};
@@ -103,16 +104,30 @@ pub(super) const MAX_NAMESAKES: usize = 64;
 #[derive(Debug)]
 pub(super) struct IdTable {
     hasher: KeyHasher,
-    /// Slots, doubled, and one more for ids of servers.
+    /// Slots, doubled, and one more for ids of servers. Of conversations that share an id, one.
     slots: Index,
+    /// The others, by the number of their key. In the index they would fill lines side by side,
+    /// and a look-up of any key whose line is there would walk past all of them.
+    namesakes: HashMap<u64, Vec<Slot>>,
 }
+
+/// Bytes of memory that the first namesake of an id is reckoned to take: a bucket of a table that is
+/// half empty, and the smallest list.
+const NAMESAKE_BYTES: usize = 2 * (size_of::<(u64, Vec<Slot>)>() + 1) + 32;
 
 impl IdTable {
     pub(super) fn new(hasher: KeyHasher) -> Self {
         Self {
             hasher,
             slots: Index::new(),
+            namesakes: HashMap::new(),
         }
+    }
+
+    /// Bytes of memory that conversations take which share ids, beside their place among others.
+    /// Lists of several take less for each than a list of one.
+    pub(super) fn namesake_bytes(&self) -> usize {
+        self.namesakes.len() * NAMESAKE_BYTES
     }
 
     /// Buckets that look-ups have read so far.
@@ -133,6 +148,8 @@ impl IdTable {
         });
         let mut too_many = None;
         if let Some(namesake) = found.map(slot_of) {
+            self.slots.remove(hash, value);
+            self.namesakes.entry(key.number()).or_default().push(slot);
             records.live_mut(namesake).note_namesake();
             records.live_mut(slot).note_namesake();
             let mut others = self.all(key, records);
@@ -145,8 +162,24 @@ impl IdTable {
     }
 
     pub(super) fn remove(&mut self, key: IdKey, slot: Slot) {
-        self.slots
-            .remove(self.hasher.hash(key), value_of(slot, key.space));
+        let (hash, value) = (self.hasher.hash(key), value_of(slot, key.space));
+        if self.namesakes.is_empty() {
+            return self.slots.remove(hash, value);
+        }
+        let Entry::Occupied(mut entry) = self.namesakes.entry(key.number()) else {
+            return self.slots.remove(hash, value);
+        };
+        let others = entry.get_mut();
+        if let Some(place) = others.iter().position(|other| *other == slot) {
+            others.swap_remove(place);
+        } else if self.slots.find(hash, |other| other == value).is_some()
+            && let Some(next) = others.pop()
+        {
+            self.slots.replace(hash, value, value_of(next, key.space));
+        }
+        if others.is_empty() {
+            entry.remove();
+        }
     }
 
     /// A conversation that the id stands for; the only one unless it shares ids.
@@ -157,6 +190,11 @@ impl IdTable {
                 space_of(value) == key.space && key.names(records.live(slot_of(value)))
             })
             .map(slot_of)
+    }
+
+    /// Those that share the id with the one that is found.
+    fn namesakes(&self, key: IdKey) -> &[Slot] {
+        self.namesakes.get(&key.number()).map_or(&[], Vec::as_slice)
     }
 
     /// The hash by which a key is looked up.
@@ -187,15 +225,7 @@ impl IdTable {
         };
         let mut all = vec![one];
         if records.live(one).shares_ids() {
-            all.clear();
-            // The answer is always no, so that it looks at every one.
-            self.slots.find(self.hasher.hash(key), |value| {
-                let slot = slot_of(value);
-                if space_of(value) == key.space && key.names(records.live(slot)) {
-                    all.push(slot);
-                }
-                false
-            });
+            all.extend_from_slice(self.namesakes(key));
             all.sort_unstable_by_key(|slot| records.live(*slot).id());
         }
         all
@@ -313,6 +343,40 @@ mod tests {
             assert_eq!(table.all(key, &records), [0; 0]);
             assert_eq!(table.slots.len(), 0, "nothing is left behind");
         }
+    }
+
+    /// Full lines side by side would be walked along by whoever looks for what is near them.
+    #[test]
+    fn namesakes_are_not_in_the_way_of_others() {
+        let mut records = Records::new();
+        let mut table = IdTable::new(KeyHasher::default());
+        let keys: Vec<IdKey> = (0..400)
+            .map(|channel| key(channel, Side::Initiator, Space::Client, 7))
+            .collect();
+        let mut slots = Vec::new();
+        for (number, key) in (1..).zip(keys.iter().cycle().take(40 * keys.len())) {
+            let slot = record(&mut records, number, key.channel.slot, Side::Initiator);
+            records.live_mut(slot).set_client_id(ClientId(key.id));
+            assert_eq!(table.insert(*key, slot, &mut records), None);
+            slots.push(slot);
+        }
+        assert_eq!(table.slots.len(), keys.len());
+        assert!(table.namesake_bytes() > 40 * keys.len());
+        let reads = table.reads();
+        for key in &keys {
+            assert!(table.find(*key, &records).is_some());
+        }
+        let reads = table.reads() - reads;
+        assert!(
+            reads < 2 * keys.len() as u64,
+            "{reads} lines for {} keys",
+            keys.len()
+        );
+        for (key, slot) in keys.iter().cycle().zip(slots) {
+            assert!(table.all(*key, &records).contains(&slot));
+            table.remove(*key, slot);
+        }
+        assert_eq!((table.slots.len(), table.namesake_bytes()), (0, 0));
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl Registry {
     }
 
     /// Whether so many bytes more are too many.
-    const fn is_short_of(&self, bytes: usize) -> bool {
-        self.memory.is_short_of(self.views.bytes() + bytes)
+    fn is_short_of(&self, bytes: usize) -> bool {
+        let shared = self.views.bytes() + self.names.ids.namesake_bytes();
+        self.memory.is_short_of(shared + bytes)
     }
 
     pub(super) const fn forgotten(&self) -> Forgotten {
