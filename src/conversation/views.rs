@@ -74,8 +74,14 @@ impl Views {
         match seen.from {
             Side::Initiator => {
                 let waiting = self.unlinked.entry(key).or_default();
-                if waiting.len() == MAX_NAMESAKES {
-                    waiting.pop_front();
+                if waiting.len() == MAX_NAMESAKES
+                    && let Some(given_up) = waiting.pop_front()
+                {
+                    // It may well come out: nobody will see that it is this one.
+                    records
+                        .details_mut(given_up)
+                        .at_router()
+                        .addressee_in_capture = false;
                 }
                 waiting.push_back(slot);
             }

@@ -8,6 +8,7 @@ mod stalls;
 use super::super::registry::CONVERSATION_BYTES;
 use super::*;
 use crate::carrier::Carrier;
+use crate::conversation::id_table::MAX_NAMESAKES;
 use crate::conversation::{ConversationId, FindingCode, I2cpSession, Level, SessionId};
 use crate::wire::StreamId;
 
@@ -1126,6 +1127,27 @@ fn a_syn_is_found_again_at_the_session_that_it_was_sent_to() {
         .map(|view| (view.id.0, view.peer_view.map(|peer| peer.0)))
         .collect();
     assert_eq!(views, [(1, None), (2, Some(3)), (3, Some(2))]);
+}
+
+/// Only so many are looked through for each that comes out: of the others nobody can say that they were lost.
+#[test]
+fn of_too_many_equal_syns_on_their_way_none_is_called_lost() {
+    let mut router = Router::new();
+    let syn = message(0xa1, 1, &router.client_destination.clone());
+    let to_server = router.server_hash;
+    let kept = u16::try_from(MAX_NAMESAKES).unwrap();
+    for number in 0..kept + 2 {
+        let mut caller = destination();
+        caller[..2].copy_from_slice(&number.to_be_bytes());
+        let session = router.watch.session(100 + number, "caller", &caller);
+        router.watch.pass_to(session, A, Some(to_server), &syn);
+    }
+    for _ in 0..kept {
+        router.server_gets(&syn);
+    }
+    router.watch.wait(10_000);
+    let told = router.watch.finish();
+    assert_eq!(losses(&told), [""; 0]);
 }
 
 #[test]
