@@ -1,5 +1,10 @@
 //! Events that strangers can cause as often as they like, and their lines in the log.
 
+use std::time::{Duration, Instant};
+
+/// After so long without any, a spell is over.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// Logged of each kind before only some are.
 const TOLD_FIRST: u64 = 16;
 
@@ -32,15 +37,41 @@ impl<K: PartialEq> Repeated<K> {
         (*count <= TOLD_FIRST || count.is_power_of_two()).then_some(*count)
     }
 
-    /// It is over: the next event is worth a line again.
-    pub(super) fn forget(&mut self) {
-        self.counts.clear();
-    }
-
     /// Number of times that it happened.
     pub(super) fn total(&self, kind: K) -> u64 {
         let known = self.counts.iter().find(|(known, _)| *known == kind);
         known.map_or(0, |(_, count)| *count)
+    }
+}
+
+/// The same of what comes in spells: after a minute without any, all kinds are worth a line each
+/// again. Success in between does not end a spell, since it may come by turns with failures.
+#[derive(Debug)]
+pub(super) struct RepeatedOfLate<K = ()> {
+    counts: Repeated<K>,
+    latest: Option<Instant>,
+}
+
+impl<K> Default for RepeatedOfLate<K> {
+    fn default() -> Self {
+        Self {
+            counts: Repeated::default(),
+            latest: None,
+        }
+    }
+}
+
+impl<K: PartialEq> RepeatedOfLate<K> {
+    /// As [`Repeated::count`].
+    pub(super) fn count(&mut self, now: Instant, kind: K) -> Option<u64> {
+        let is_over = self
+            .latest
+            .is_some_and(|latest| now.saturating_duration_since(latest) >= QUIET);
+        if is_over {
+            self.counts = Repeated::default();
+        }
+        self.latest = Some(now);
+        self.counts.count(kind)
     }
 }
 
@@ -59,7 +90,20 @@ mod tests {
             ["bad", "lost", "new"].map(|kind| repeated.total(kind)),
             [1 << 20, 1, 0]
         );
-        repeated.forget();
-        assert_eq!(repeated.count("bad"), Some(1));
+    }
+
+    #[test]
+    fn a_spell_ends_when_there_were_none_for_a_minute() {
+        let start = Instant::now();
+        let mut repeated = RepeatedOfLate::default();
+        let mut is_due = |tenths: u32, kind| {
+            let now = start + tenths * Duration::from_millis(100);
+            repeated.count(now, kind).is_some()
+        };
+        let count = (0..1_000).filter(|tenth| is_due(*tenth, "bad")).count();
+        assert_eq!(count, 16 + 5, "32, 64, 128, 256 and 512 follow the first");
+        assert!(is_due(1_000, "lost"));
+        assert!(!is_due(1_599, "bad"));
+        assert!(is_due(2_199, "bad"));
     }
 }

@@ -38,8 +38,8 @@ fn a_service_that_is_not_there_resets_the_connection_and_is_named() {
         assert_eq!(
             tunnel.client.log_line("refused by the peer"),
             "WARN ministream::runtime::tunnel::record: conversation failed conv=c1 client_id=_ \
-             base64=_ peer=_ leg=\"handshake\" sent_bytes=0 received_bytes=0 unsent_bytes=0 \
-             end=refused by the peer"
+             base64=_ peer=_ count=1 leg=\"handshake\" sent_bytes=0 received_bytes=0 \
+             unsent_bytes=0 end=refused by the peer"
         );
     }
 }

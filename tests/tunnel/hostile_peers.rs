@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use socket2::SockRef;
 
 use crate::endpoint::{Endpoint, PATIENCE, Tunnel, command, connect, eventually};
 use crate::services::{echo, exchange, fill, pattern, read_nothing_more, read_to_end, service};
@@ -181,7 +182,7 @@ fn leave_unread(leave: impl FnOnce(TcpStream, &[u8], &[u8])) {
 fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
     leave_unread(|peer, unread, _| {
         fill(&peer, Duration::from_millis(500), unread);
-        socket2::SockRef::from(&peer)
+        SockRef::from(&peer)
             .set_linger(Some(Duration::ZERO))
             .unwrap();
     });
@@ -328,19 +329,23 @@ fn flood(address: SocketAddr, said: &[u8]) -> u32 {
     count
 }
 
+/// The log warns of a flood, and is no larger for its size.
+fn is_folded(endpoint: &Endpoint, count: u32, what: &str) {
+    assert!(count > 50, "{what}: only {count}");
+    let log = endpoint.log();
+    assert!(log.len() < FLOOD_LOG_BYTES, "{what}: {count}\n{log}");
+    assert!(log.contains("WARN"), "{what}: it is told of\n{log}");
+}
+
+/// Where a server listens.
+fn at(server: &Endpoint) -> SocketAddr {
+    let (_, address) = server.carrier().split_once("://").unwrap();
+    address.parse().unwrap()
+}
+
 #[test]
 fn no_flood_of_any_kind_fills_the_log() {
     let nobody = ministream_fixtures::unused_address();
-    let is_folded = |server: &Endpoint, count: u32, what: &str| {
-        assert!(count > 50, "{what}: only {count}");
-        let log = server.log();
-        assert!(log.len() < FLOOD_LOG_BYTES, "{what}: {count}\n{log}");
-        assert!(log.contains("WARN"), "{what}: it is told of\n{log}");
-    };
-    let at = |server: &Endpoint| {
-        let (_, address) = server.carrier().split_once("://").unwrap();
-        address.parse::<SocketAddr>().unwrap()
-    };
     for (what, said) in [
         ("a length that is none", &[0; 4][..]),
         ("a length beyond the limit", &[0xff; 8]),
@@ -430,4 +435,95 @@ fn no_flood_of_any_kind_fills_the_log() {
         }
         is_folded(&server, count, what);
     }
+}
+
+/// Reads a message that is delimited by its length.
+fn read_message(stream: &mut TcpStream) -> Vec<u8> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut message = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut message).unwrap();
+    message
+}
+
+/// Opens conversations, says something in each and ends them, or has the service do so.
+fn flood_conversations(address: SocketAddr, ends: bool) -> u32 {
+    let mut stream = connect(address);
+    let began = Instant::now();
+    let mut count = 0;
+    while began.elapsed() < FLOOD {
+        stream
+            .write_all(&framed((0..32).map(|place| syn_of(count + place))))
+            .unwrap();
+        count += 32;
+        let mut opened = Vec::new();
+        let mut ended = 0;
+        // Some may be refused.
+        while ended < 32 && !(ends && opened.len() + ended == 32) {
+            match read_message(&mut stream)[..] {
+                [0x51, _, _, _, a, b, c] => opened.push([a, b, c]),
+                [0x52, ..] => ended += 1,
+                _ => {}
+            }
+        }
+        if ends {
+            let said = opened.into_iter().flat_map(|id| {
+                let data = [&[0xa0][..], &id, b"some words"].concat();
+                [data, [&[0xa2][..], &id].concat()]
+            });
+            stream.write_all(&framed(said)).unwrap();
+        }
+    }
+    count
+}
+
+#[test]
+fn no_flood_of_conversations_that_fail_fills_the_log() {
+    // An answer that comes when its client has left.
+    let slow = service(|mut stream| {
+        let asked = read_to_end(&mut stream);
+        thread::sleep(Duration::from_millis(150));
+        stream.write_all(&[b'x'; 300])?;
+        asked.map(drop)
+    });
+    let server = Endpoint::server("tcp://127.0.0.1:0", slow, &[]);
+    let count = flood_conversations(at(&server), true);
+    server.wait_for_log("went on sending");
+    is_folded(&server, count, "ended before its answer");
+
+    let rude = service(|stream| SockRef::from(&stream).set_linger(Some(Duration::ZERO)));
+    let server = Endpoint::server("tcp://127.0.0.1:0", rude, &[]);
+    let count = flood_conversations(at(&server), false);
+    server.wait_for_log("the service broke its connection");
+    is_folded(&server, count, "broken by the service");
+
+    // What is lost with the connections of those who leave.
+    let talkative = service(|mut stream| {
+        loop {
+            stream.write_all(&[b'x'; 65_536])?;
+        }
+    });
+    let server = Endpoint::server("tcp://127.0.0.1:0", talkative, &[]);
+    let began = Instant::now();
+    let mut count = 0;
+    while began.elapsed() < FLOOD {
+        let mut stream = connect(at(&server));
+        stream.write_all(&framed([syn_of(count)])).unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        count += 1;
+    }
+    server.wait_for_log("conversation failed");
+    is_folded(&server, count, "left without reading");
+
+    // Applications whose client has no service, and no server.
+    let nobody = ministream_fixtures::unused_address();
+    let server = Endpoint::server("tcp://127.0.0.1:0", nobody, &[]);
+    let client = Endpoint::client(server.carrier(), &["--reconnect"]);
+    let count = flood(client.listen(), b"");
+    client.wait_for_log("refused by the peer");
+    is_folded(&client, count, "refused by the peer");
+    server.kill();
+    let count = flood(client.listen(), b"");
+    client.wait_for_log("the link is down");
+    is_folded(&client, count, "turned away");
 }

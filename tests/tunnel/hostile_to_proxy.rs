@@ -126,6 +126,11 @@ fn ten_thousand_half_open_connections_leave_nothing_behind_whatever_the_server_d
             drop(crowd);
         }
         assert!(most < 1_100, "{most} descriptors");
+        if is_stubborn {
+            let log = proxy.log();
+            assert!(log.contains("its client has left"), "{log}");
+            assert!(log.len() < 32 * 1024, "{} bytes: {log}", log.len());
+        }
         let resident = proxy.resident_bytes();
         assert!(
             resident < before.1 + (24 << 20),

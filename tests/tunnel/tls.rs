@@ -472,6 +472,29 @@ fn secrets_are_written_only_when_asked_for_and_for_their_owner_alone() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+#[test]
+fn secrets_that_cannot_be_written_stop_nothing_and_do_not_fill_the_log() {
+    let people = People::new();
+    let mut program = command(&["server", "--carrier", "tls://127.0.0.1:0", "--keylog"]);
+    program.args(["--target", &echo().to_string()]);
+    program.args(["--keys", &people.keys("server")]);
+    program.args(["--allow", &people.name("client")]);
+    program.env("SSLKEYLOGFILE", "/dev/full");
+    let server = Endpoint::run(program).unwrap();
+    for _ in 0..12 {
+        let client = people.client(server.carrier(), &[]);
+        assert_eq!(exchange(&client.connect(), b"x"), b"x");
+    }
+    // Five of each connection.
+    let log = server.log();
+    let lost = log
+        .lines()
+        .filter(|line| line.contains("a secret was not written to the key log"));
+    let lost: Vec<&str> = lost.collect();
+    assert_eq!(lost.len(), 16 + 1, "{log}");
+    assert!(lost[16].ends_with("count=32"), "{log}");
+}
+
 /// Runs a program that has to succeed.
 fn tool(program: &str, arguments: &[&str], directory: &Path) {
     let output = Command::new(program)

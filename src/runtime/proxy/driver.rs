@@ -24,7 +24,7 @@ use crate::proxy::{ConnectionId, Proxy, ProxyOutput};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::alarm::Alarm;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Scope};
-use crate::runtime::repeated::Repeated;
+use crate::runtime::repeated::{Repeated, RepeatedOfLate};
 use crate::runtime::signals::Signals;
 use crate::runtime::tunnel::TunnelError;
 
@@ -77,8 +77,8 @@ pub(super) struct Driver {
     next_sweep: Instant,
     ending: Option<Result<(), TunnelError>>,
     troubles: Repeated<Trouble>,
-    /// Of the server, since it last took a connection.
-    refusals: Repeated<Discriminant<LinkError>>,
+    /// Of the server.
+    refusals: RepeatedOfLate<Discriminant<LinkError>>,
 }
 
 /// Events that clients can cause as often as they like.
@@ -87,6 +87,7 @@ enum Trouble {
     Lost(Discriminant<LinkError>),
     TooMany,
     TooManyUnproven,
+    TooManyLeaving,
     GivenUp,
     TurnedAway,
 }
@@ -113,7 +114,7 @@ impl Driver {
             next_sweep: Instant::now() + SWEEP,
             ending: None,
             troubles: Repeated::default(),
-            refusals: Repeated::default(),
+            refusals: RepeatedOfLate::default(),
         })
     }
 
@@ -319,12 +320,15 @@ impl Driver {
             return Ok(());
         }
         if let Some(id) = self.pairs.most_silent_leaving() {
-            warn!(
-                leg = "server",
-                connection = %id,
-                limit,
-                "connection dropped: its client has left, and the server does not end it"
-            );
+            if let Some(count) = self.troubles.count(Trouble::TooManyLeaving) {
+                warn!(
+                    leg = "server",
+                    connection = %id,
+                    limit,
+                    count,
+                    "connection dropped: its client has left, and the server does not end it"
+                );
+            }
             self.close(id, watcher)?;
         }
         Ok(())
@@ -410,9 +414,6 @@ impl Driver {
             return Ok(());
         };
         pair.heard = now;
-        if from == Side::Responder {
-            self.refusals.forget();
-        }
         let recorded = pair.records.is_some().then(|| bytes.clone());
         self.proxy.receive(now, id, from, bytes, watcher)?;
         if let (Some(bytes), Some(pair)) = (recorded, self.pairs.get_mut(id)) {
@@ -453,7 +454,7 @@ impl Driver {
         error: &LinkError,
         watcher: &mut impl Watcher,
     ) -> io::Result<()> {
-        if let Some(count) = self.refusals.count(discriminant(error)) {
+        if let Some(count) = self.refusals.count(Instant::now(), discriminant(error)) {
             let error = with_cause(error);
             warn!(leg = "server", connection = %id, %error, count, "cannot connect");
         }
@@ -539,7 +540,10 @@ impl Driver {
                 }
                 ProxyOutput::Finish { connection, to } => self.finish(connection, to, watcher)?,
                 ProxyOutput::Break { connection } => {
-                    warn!(%connection, error = %LinkError::Fault, "connection lost");
+                    let error = LinkError::Fault;
+                    if let Some(count) = self.troubles.count(Trouble::Lost(discriminant(&error))) {
+                        warn!(%connection, %error, count, "connection lost");
+                    }
                     let pair = self.pairs.get_mut(connection);
                     if !pair.is_some_and(Pair::breaks_when_open) {
                         self.sever(connection, watcher)?;

@@ -5,13 +5,23 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rustls::KeyLog;
 use tracing::warn;
 
+use crate::runtime::repeated::RepeatedOfLate;
+
 /// Appends to a file that only its owner may read.
 #[derive(Debug)]
-pub(super) struct SecretsFile(Mutex<File>);
+pub(super) struct SecretsFile(Mutex<Secrets>);
+
+#[derive(Debug)]
+struct Secrets {
+    file: File,
+    /// Those that were not written, by the reason.
+    lost: RepeatedOfLate<io::ErrorKind>,
+}
 
 impl SecretsFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
@@ -19,7 +29,9 @@ impl SecretsFile {
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).map(|file| Self(Mutex::new(file)))
+        let file = options.open(path)?;
+        let lost = RepeatedOfLate::default();
+        Ok(Self(Mutex::new(Secrets { file, lost })))
     }
 }
 
@@ -28,9 +40,11 @@ impl KeyLog for SecretsFile {
         let random = hex::encode(client_random);
         let line = format!("{label} {random} {}\n", hex::encode(secret));
         // A line is written at once or not at all.
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            warn!(leg = "carrier", %error, "a secret was not written to the key log");
+        let mut secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = secrets.file.write_all(line.as_bytes())
+            && let Some(count) = secrets.lost.count(Instant::now(), error.kind())
+        {
+            warn!(leg = "carrier", %error, count, "a secret was not written to the key log");
         }
     }
 }

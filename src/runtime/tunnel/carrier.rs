@@ -133,7 +133,7 @@ impl Carrier {
                     let handle = conversations
                         .endpoint
                         .handle_message_lost(now, peer, frame_type, id);
-                    conversations.message_lost(handle, peer, error);
+                    conversations.message_lost(now, handle, peer, error);
                 }
                 LinkEvent::Down(error) => self.go_down(now, error, conversations),
             }

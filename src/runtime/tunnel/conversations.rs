@@ -1,6 +1,7 @@
 //! Conversations and their local ends.
 
 use std::io;
+use std::mem::discriminant;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::local::{Last, Local, Phase, Read, Rest};
 use super::locals::{Locals, READ_BYTES};
-use super::notices::{FirstAnswer, Shortage};
+use super::notices::{FirstAnswer, Shortage, Trouble, Troubles};
 use super::record::{Record, tell, tell_end};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
@@ -22,7 +23,6 @@ use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::notice::NOTICE;
-use crate::runtime::repeated::Repeated;
 use crate::runtime::socket;
 use crate::units::whole_micros;
 use crate::wire::{ClientId, ServerId};
@@ -58,10 +58,9 @@ pub(super) struct Conversations {
     /// A conversation whose answer takes long.
     pub(super) first_answer: FirstAnswer,
     shortage: Shortage,
-    /// Of the service, since it last took a connection.
-    refusals: Repeated<io::ErrorKind>,
     /// Conversations that ended because their peer did not prove its address.
     pub(super) unproven_count: u64,
+    pub(super) troubles: Troubles,
     pub(super) advice: Advice,
     /// The time to see to it that waiting data keep no more memory than they count.
     pub(super) memory_due: Option<Instant>,
@@ -86,8 +85,8 @@ impl Conversations {
             metrics: Metrics::new(options.lost_log_lines),
             first_answer: FirstAnswer::default(),
             shortage: Shortage::default(),
-            refusals: Repeated::default(),
             unproven_count: 0,
+            troubles: Troubles::default(),
             advice: options.advice,
             closing_time: options.closing_time,
             memory_due: None,
@@ -145,8 +144,8 @@ impl Conversations {
             .insert(handle, Record::new(peer, client_id, local));
     }
 
-    fn remove(&mut self, number: usize) -> Option<Local> {
-        let local = self.locals.remove(number)?;
+    fn remove(&mut self, now: Instant, number: usize) -> Option<Local> {
+        let local = self.locals.remove(now, number, &mut self.troubles)?;
         if let Some(record) = self.records.get_mut(&local.handle) {
             record.local = None;
         }
@@ -185,16 +184,28 @@ impl Conversations {
     }
 
     /// The carrier has lost a message of this conversation, or of one that is over.
-    pub(super) fn message_lost(&mut self, handle: Option<Handle>, peer: Peer, error: LinkError) {
+    pub(super) fn message_lost(
+        &mut self,
+        now: Instant,
+        handle: Option<Handle>,
+        peer: Peer,
+        error: LinkError,
+    ) {
         match handle.and_then(|handle| self.records.get_mut(&handle)) {
             // The event of its end says so.
             Some(record) => record.lost = Some(error),
-            None => warn!(
-                leg = "carrier",
-                %peer,
-                %error,
-                "the end of a conversation did not reach the peer, which may wait for it"
-            ),
+            None => {
+                let trouble = Trouble::MessageLost(discriminant(&error));
+                if let Some(count) = self.troubles.count(now, trouble) {
+                    warn!(
+                        leg = "carrier",
+                        %peer,
+                        %error,
+                        count,
+                        "the end of a conversation did not reach the peer, which may wait for it"
+                    );
+                }
+            }
         }
     }
 
@@ -219,7 +230,8 @@ impl Conversations {
             _ => {}
         }
         if let Some(record) = self.records.remove(&handle) {
-            tell_end(handle, &record, end, &summary, self.advice);
+            let troubles = &mut self.troubles;
+            tell_end(handle, &record, end, &summary, self.advice, troubles, now);
             if let Some(number) = record.local {
                 self.end_local(now, number, end, &summary);
             }
@@ -250,7 +262,7 @@ impl Conversations {
 
     /// Resets a local end and drops the rest of its conversation.
     fn give_up(&mut self, now: Instant, number: usize) {
-        if let Some(local) = self.remove(number) {
+        if let Some(local) = self.remove(now, number) {
             self.endpoint.abort(now, local.handle);
             local.reset();
             // An ended conversation gives up its place with its last bytes.
@@ -283,7 +295,6 @@ impl Conversations {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
                 self.shortage.end(now);
-                self.refusals.forget();
                 self.endpoint.accept(now, handle);
                 true
             }
@@ -297,7 +308,7 @@ impl Conversations {
                 if let (Some(record), Some(target), Some(count)) = (
                     self.records.get(&handle),
                     self.service.target(),
-                    self.refusals.count(error.kind()),
+                    self.troubles.count(now, Trouble::NoService(error.kind())),
                 ) {
                     tell!(
                         warn,
@@ -324,7 +335,7 @@ impl Conversations {
             record.is_refusal_told = true;
         }
         self.endpoint.refuse(now, handle);
-        self.remove(number);
+        self.remove(now, number);
     }
 
     fn read_local(&mut self, now: Instant, number: usize) -> usize {
@@ -366,7 +377,7 @@ impl Conversations {
                         self.admit();
                     }
                     Phase::Flushing => {}
-                    Phase::Lingering => drop(self.remove(number)),
+                    Phase::Lingering => drop(self.remove(now, number)),
                 }
                 0
             }
@@ -426,14 +437,14 @@ impl Conversations {
             return false;
         };
         if local.last == Last::Reset {
-            if let Some(local) = self.remove(number) {
+            if let Some(local) = self.remove(now, number) {
                 local.reset();
             }
             return false;
         }
         let (result, farewell) = local.shutdown(&mut cx);
         if result.is_err() || farewell == Farewell::None || !local.has_input() {
-            self.remove(number);
+            self.remove(now, number);
             return false;
         }
         self.locals.linger(now, number);
@@ -464,7 +475,7 @@ impl Conversations {
     /// Closes local streams whose other side has not ended them in time.
     pub(super) fn end_lingering(&mut self, now: Instant) {
         while let Some(number) = self.locals.next_lingered(now) {
-            self.remove(number);
+            self.remove(now, number);
         }
     }
 

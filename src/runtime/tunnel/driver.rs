@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::carrier::Carrier;
 use super::conversations::{Conversations, SERVICE};
 use super::locals::ROUND_BYTES;
-use super::notices::Refusals;
+use super::notices::{Refusals, Trouble};
 use super::service::Service;
 use super::stream::LocalStream;
 use super::{TunnelError, TunnelOptions};
@@ -286,7 +286,13 @@ impl Driver {
                 return 0;
             };
             if !self.carrier.is_up() {
-                warn!(leg = "carrier", "connection turned away: the link is down");
+                let troubles = &mut self.conversations.troubles;
+                if let Some(count) = troubles.count(now, Trouble::LinkIsDown) {
+                    warn!(
+                        leg = "carrier",
+                        count, "connection turned away: the link is down"
+                    );
+                }
                 LocalStream::tcp(stream).reset();
                 continue;
             }
@@ -294,7 +300,10 @@ impl Driver {
                 .conversations
                 .open_conversation(now, LocalStream::tcp(stream))
             {
-                warn!(leg = "handshake", %error, "connection turned away");
+                let troubles = &mut self.conversations.troubles;
+                if let Some(count) = troubles.count(now, Trouble::NotOpened) {
+                    warn!(leg = "handshake", %error, count, "connection turned away");
+                }
             }
         }
     }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use slab::Slab;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::local::{Local, Phase, Read};
+use super::notices::{Trouble, Troubles};
 use crate::endpoint::Handle;
 use crate::runtime::ready::ReadySet;
 
@@ -90,10 +91,15 @@ impl Locals {
         number
     }
 
-    pub(super) fn remove(&mut self, number: usize) -> Option<Local> {
+    pub(super) fn remove(
+        &mut self,
+        now: Instant,
+        number: usize,
+        troubles: &mut Troubles,
+    ) -> Option<Local> {
         self.ready.remove(number);
         let local = self.slots.remove(number)?;
-        tell_lost(&local);
+        tell_lost(now, &local, troubles);
         Some(local)
     }
 
@@ -194,9 +200,20 @@ impl Locals {
 
 /// Data that a local side sent after the peer's close have no receiver. A few bytes at once are a
 /// farewell, as that of TLS or of a mail client.
-fn tell_lost(local: &Local) {
-    if local.discarded > FAREWELL_BYTES || local.spoke_late {
+fn tell_lost(now: Instant, local: &Local, troubles: &mut Troubles) {
+    if local.discarded <= FAREWELL_BYTES && !local.spoke_late {
+        return;
+    }
+    if let Some(count) = troubles.count(now, Trouble::SentTooLate) {
         warn!(
+            leg = "target",
+            conv = %local.handle,
+            lost_bytes = local.discarded,
+            count,
+            "the local side went on sending after the peer had closed"
+        );
+    } else {
+        info!(
             leg = "target",
             conv = %local.handle,
             lost_bytes = local.discarded,

@@ -1,12 +1,15 @@
 //! The times at which recurring events are logged again.
 
 use std::io;
+use std::mem::Discriminant;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use crate::endpoint::Handle;
+use crate::endpoint::{End, Handle};
+use crate::runtime::link::LinkError;
 use crate::runtime::notice::WORTH_A_WORD;
+use crate::runtime::repeated::RepeatedOfLate;
 
 /// The least time between two lines about refusals, or about addresses that were not proven.
 const REFUSALS_APART: Duration = Duration::from_secs(10);
@@ -180,6 +183,22 @@ impl FirstAnswer {
         waiting.is_told.then(|| waiting.since.elapsed())
     }
 }
+
+/// Failures that peers, applications and services can cause as often as they like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Trouble {
+    Failed(End),
+    MessageLost(Discriminant<LinkError>),
+    NoService(io::ErrorKind),
+    ServiceBroke,
+    Undelivered,
+    SentTooLate,
+    LinkIsDown,
+    NotOpened,
+}
+
+/// Counts of them, by kind.
+pub(super) type Troubles = RepeatedOfLate<Trouble>;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,13 @@
 //! State of a conversation beside its endpoint, and the line of the log at its end.
 
 use std::io;
+use std::mem::discriminant;
+use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
 use super::Advice;
+use super::notices::{Trouble, Troubles};
 use crate::endpoint::{ConversationSummary, End, Handle};
 use crate::runtime::link::{LinkError, Peer};
 use crate::units::whole_micros;
@@ -25,6 +28,16 @@ macro_rules! tell {
 }
 
 pub(super) use tell;
+
+/// Logs a warning as [`tell`] does, or without a count, since there are many, a line for `-v`.
+macro_rules! log_trouble {
+    ($count:expr, $conv:expr, $record:expr, $($more:tt)+) => {
+        match $count {
+            Some(count) => tell!(warn, $conv, $record, count, $($more)+),
+            None => tell!(info, $conv, $record, $($more)+),
+        }
+    };
+}
 
 /// State of a live conversation beside its endpoint.
 #[derive(Debug)]
@@ -74,11 +87,13 @@ pub(super) fn tell_end(
     end: End,
     summary: &ConversationSummary,
     advice: Advice,
+    troubles: &mut Troubles,
+    now: Instant,
 ) {
     if let Some(error) = &record.broken {
         // The protocol has no reset: the peer takes our close for an end.
-        return tell!(
-            warn,
+        return log_trouble!(
+            troubles.count(now, Trouble::ServiceBroke),
             handle,
             record,
             leg = "target",
@@ -91,8 +106,8 @@ pub(super) fn tell_end(
         );
     }
     if let Some(error) = &record.lost {
-        return tell!(
-            warn,
+        return log_trouble!(
+            troubles.count(now, Trouble::MessageLost(discriminant(error))),
             handle,
             record,
             leg = "carrier",
@@ -145,8 +160,8 @@ pub(super) fn tell_end(
             %end,
             "conversation ended"
         ),
-        Some(leg) if end == End::DrainTimeout => tell!(
-            warn,
+        Some(leg) if end == End::DrainTimeout => log_trouble!(
+            troubles.count(now, Trouble::Failed(end)),
             handle,
             record,
             leg = leg.name(),
@@ -156,8 +171,8 @@ pub(super) fn tell_end(
             "the answer may be cut: {}",
             advice.drain
         ),
-        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => tell!(
-            warn,
+        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => log_trouble!(
+            troubles.count(now, Trouble::Undelivered),
             handle,
             record,
             sent_bytes = summary.sent_bytes,
@@ -177,8 +192,8 @@ pub(super) fn tell_end(
             %end,
             "conversation ended"
         ),
-        Some(leg) => tell!(
-            warn,
+        Some(leg) => log_trouble!(
+            troubles.count(now, Trouble::Failed(end)),
             handle,
             record,
             leg = leg.name(),
