@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::ConnectionId;
 use super::carried::Waiting;
 use crate::conversation::{ConversationId, MessageEvent};
+use crate::fault::{ALLOCATION_BYTES, tree_entry_bytes};
 use crate::net::Side;
 use crate::select::filter::Filter;
 use crate::wire::Direction;
@@ -54,9 +55,19 @@ struct Held {
     conversation: Option<ConversationId>,
 }
 
-/// Bytes that a message takes here beside those that [`Waiting`] keeps.
-pub(super) const PLACE_BYTES: usize =
-    crate::fault::tree_entry_bytes::<(u64, Held)>() + 2 * size_of::<u64>();
+/// Bytes that a message takes here beside those that [`Waiting`] keeps, where it is the only one of
+/// its conversation that waits.
+pub(super) const PLACE_BYTES: usize = tree_entry_bytes::<(u64, Held)>() + GROUP_BYTES;
+
+/// Memory of a group of a single message: its number and the group, in lists of their own, and the
+/// entry of these in a table of which seven of sixteen places may be in use.
+const GROUP_BYTES: usize = size_of::<Group>()
+    + 2 * size_of::<u64>()
+    + ALLOCATION_BYTES
+    + (size_of::<Entry>() + 1) * 16 / 7;
+
+/// The groups of a conversation, or, without one, of the connection.
+type Entry = (Option<ConversationId>, Vec<Group>);
 
 /// All messages that wait for others.
 ///
@@ -85,6 +96,10 @@ impl Holds {
         self.next_number += 1;
         let of_connection = self.groups.entry(waiting.connection).or_default();
         let groups = of_connection.entry(conversation).or_default();
+        if groups.is_empty() {
+            // There are no more nearly always.
+            groups.reserve_exact(1);
+        }
         match groups.iter_mut().find(|group| group.until.is_same(&until)) {
             Some(group) => group.numbers.push_back(number),
             None => groups.push(Group {

@@ -15,19 +15,12 @@ use crate::net::Side;
 /// Bytes that wait on purpose at which nothing more is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes counted for a waiting message beside those that it keeps: its place, and the memory of its
-/// own that its bytes are moved to.
-const OVERHEAD_BYTES: usize = PLACE_BYTES + ALLOCATION_BYTES;
+/// Bytes counted for a message that waits for a time or a step, beside those that it keeps: its
+/// place where that takes most, and the memory of its own that its bytes are moved to.
+const OVERHEAD_BYTES: usize = tree_entry_bytes::<((Instant, u64), Waiting)>() + ALLOCATION_BYTES;
 
-/// Bytes of a place where it takes most.
-const PLACE_BYTES: usize = {
-    let delayed = tree_entry_bytes::<((Instant, u64), Waiting)>();
-    if holds::PLACE_BYTES > delayed {
-        holds::PLACE_BYTES
-    } else {
-        delayed
-    }
-};
+/// The same of a message that waits for another.
+const HELD_OVERHEAD_BYTES: usize = holds::PLACE_BYTES + ALLOCATION_BYTES;
 
 /// The waiting messages of one connection, apart from those that wait for other messages.
 #[derive(Debug, Default)]
@@ -62,6 +55,11 @@ fn cost(waiting: &Waiting) -> usize {
     waiting.carried.held_bytes() + OVERHEAD_BYTES
 }
 
+/// The same of a message that waits for another.
+fn held_cost(waiting: &Waiting) -> usize {
+    waiting.carried.held_bytes() + HELD_OVERHEAD_BYTES
+}
+
 impl WaitingRoom {
     /// Whether nothing more should be read.
     pub(super) const fn is_full(&self) -> bool {
@@ -74,7 +72,7 @@ impl WaitingRoom {
     }
 
     /// Counts a message that is to wait, and has it keep no more than it counts.
-    fn admit(&mut self, mut waiting: Waiting) -> Waiting {
+    fn admit(&mut self, mut waiting: Waiting, cost: fn(&Waiting) -> usize) -> Waiting {
         waiting.carried.own_memory();
         self.bytes += cost(&waiting);
         waiting
@@ -88,13 +86,13 @@ impl WaitingRoom {
         conversation: Option<ConversationId>,
         until: Until,
     ) -> Vec<Waiting> {
-        let waiting = self.admit(waiting);
+        let waiting = self.admit(waiting, held_cost);
         self.holds.push(waiting, conversation, until);
         let mut pushed_out = Vec::new();
         while self.bytes >= MAX_BYTES / 2
             && let Some(oldest) = self.holds.take_oldest()
         {
-            self.bytes -= cost(&oldest);
+            self.bytes -= held_cost(&oldest);
             pushed_out.push(oldest);
         }
         pushed_out
@@ -118,13 +116,13 @@ impl WaitingRoom {
     }
 
     fn left(&mut self, taken: Vec<Waiting>) -> Vec<Waiting> {
-        self.bytes -= taken.iter().map(cost).sum::<usize>();
+        self.bytes -= taken.iter().map(held_cost).sum::<usize>();
         taken
     }
 
     /// Has a message wait until a time.
     pub(super) fn delay(&mut self, at: Instant, waiting: Waiting) {
-        let waiting = self.admit(waiting);
+        let waiting = self.admit(waiting, cost);
         let share = self.share(&waiting);
         let (count, last) = &mut share.delayed[waiting.from.index()];
         *count += 1;
@@ -205,7 +203,7 @@ impl WaitingRoom {
 
     /// Has a message wait for somebody's leave.
     pub(super) fn queue(&mut self, waiting: Waiting) {
-        let waiting = self.admit(waiting);
+        let waiting = self.admit(waiting, cost);
         self.share(&waiting);
         self.queue.push_back(waiting);
     }
@@ -234,7 +232,7 @@ impl WaitingRoom {
     /// Drops messages waiting on a connection that is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         let held = self.holds.take_all(id);
-        self.bytes -= held.iter().map(cost).sum::<usize>();
+        self.bytes -= held.iter().map(held_cost).sum::<usize>();
         let Some(share) = self.shares.remove(&id) else {
             return;
         };

@@ -469,6 +469,36 @@ fn what_small_messages_take_while_they_wait_is_what_they_count() {
 }
 
 #[test]
+fn what_messages_of_many_conversations_take_while_they_wait_for_others_is_what_they_count() {
+    needs!("curl");
+    const CONVERSATIONS: u32 = 40_000;
+    let sink = upstream(|mut stream| std::io::copy(&mut stream, &mut std::io::sink()).map(drop));
+    let mut syns = Vec::new();
+    for number in 1..=CONVERSATIONS {
+        let [_, id @ ..] = number.to_be_bytes();
+        syns.extend([0, 0, 0, 4, 0xa1]);
+        syns.extend(id);
+    }
+    let grown = [&[][..], &["--rule", "all: hold until type == close"]].map(|rules| {
+        let more = [&QUIET[..], &WITH_CONTROL, rules].concat();
+        let proxy = Proxy::start(FREE, &sink, &more);
+        let before = proxy.resident_bytes();
+        let mut stream = TcpStream::connect(address_of(&proxy)).unwrap();
+        stream.write_all(&syns).unwrap();
+        eventually("all are there", || {
+            let (_, status) = control(&proxy, "GET", "api/status", "");
+            status["open_conversation_count"] == CONVERSATIONS
+        });
+        proxy.resident_bytes().saturating_sub(before)
+    });
+    // Half of the bound waits for others; the rest is what the allocator keeps.
+    let [without, with] = grown;
+    let held = with.saturating_sub(without);
+    assert!(held < 10 << 20, "{held}, of {with}");
+    assert!(held > 4 << 20, "{held}, of {with}");
+}
+
+#[test]
 fn connections_to_a_proxy_that_open_no_conversation_in_time_are_ended_where_that_is_asked_for() {
     let server = Endpoint::server(FREE, echo(), &[]);
     let more = [&QUIET[..], &["--first-message-timeout", "1s"]].concat();
