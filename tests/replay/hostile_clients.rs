@@ -68,14 +68,16 @@ fn clients_that_ask_without_reading_cost_a_mock_little_and_hold_up_nobody() {
     drop(greedy);
 }
 
-/// A recording in which the server greets with 5,000 bytes; its only records are the messages.
-fn greeting(directory: &std::path::Path) -> String {
+/// A recording in which the server greets with so many bytes; its only records are the messages.
+fn greeting(directory: &std::path::Path, bytes: usize) -> String {
     let service = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = service.local_addr().expect("it is bound").to_string();
     std::thread::spawn(move || {
         for stream in service.incoming() {
             let mut stream = stream.expect("a connection is accepted");
-            stream.write_all(&[b'!'; 5_000]).expect("the greeting goes");
+            stream
+                .write_all(&vec![b'!'; bytes])
+                .expect("the greeting goes");
         }
     });
     let capture = directory.join("greeting.pcapng");
@@ -107,7 +109,7 @@ fn greeting(directory: &std::path::Path) -> String {
 #[test]
 fn a_forged_address_gets_three_times_what_came_from_there_and_an_honest_client_the_recording() {
     let directory = tempfile::tempdir().expect("a directory can be made");
-    let capture = greeting(directory.path());
+    let capture = greeting(directory.path(), 5_000);
     let arguments = [
         &capture,
         "--topspeed",
@@ -145,7 +147,7 @@ fn a_forged_address_gets_three_times_what_came_from_there_and_an_honest_client_t
 #[test]
 fn forged_conversations_of_one_host_are_limited_where_others_may_come() {
     let directory = tempfile::tempdir().expect("a directory can be made");
-    let capture = greeting(directory.path());
+    let capture = greeting(directory.path(), 5_000);
     let arguments = [
         &capture,
         "--topspeed",
@@ -178,4 +180,20 @@ fn forged_conversations_of_one_host_are_limited_where_others_may_come() {
         }
         assert_eq!(accepted_count, limit, "{more:?}");
     }
+}
+
+#[test]
+fn a_greeting_that_is_over_before_its_client_can_answer_is_played_once() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    // All of it may go to an address that is not proven.
+    let capture = greeting(directory.path(), 500);
+    let mut mock = Server::quiet(
+        "mock",
+        &[&capture, "--topspeed", "--carrier", "udp://127.0.0.1:0"],
+    );
+    mock.read_on();
+    let output = run(&["replay", &capture, "--topspeed", "--carrier", &mock.carrier]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    let (code, _) = mock.end();
+    assert_eq!(code, 0, "it ends when all is used up");
 }
