@@ -133,12 +133,14 @@ mod tests {
         let path = folder.path().join("cut.pcap");
         let whole = std::fs::read("captures/spec-samples.pcap").unwrap();
         std::fs::write(&path, &whole[..whole.len() - 10]).unwrap();
-        let (told, errors): (Vec<_>, Vec<_>) = open(&path).unwrap().partition(Result::is_ok);
+        let (conversations, errors): (Vec<_>, Vec<_>) =
+            open(&path).unwrap().partition(Result::is_ok);
         assert_eq!(errors.len(), 1);
         assert!(matches!(errors[0], Err(CaptureError::Truncated { .. })));
-        let told: Vec<Conversation> = told.into_iter().map(Result::unwrap).collect();
-        assert_eq!(told, collected(path.to_str().unwrap()));
-        assert_eq!(told.len(), 3);
+        let conversations: Vec<Conversation> =
+            conversations.into_iter().map(Result::unwrap).collect();
+        assert_eq!(conversations, collected(path.to_str().unwrap()));
+        assert_eq!(conversations.len(), 3);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Dissector {
         let packet = DecodedPacket::new(packet, content);
         self.flows
             .packet(&packet, None, &mut self.tracking.with(sink))?;
-        self.tell_lost_datagrams(sink)
+        self.report_lost_datagrams(sink)
     }
 
     /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has something to do
@@ -199,7 +199,7 @@ impl Dissector {
     /// The first error of `sink`.
     pub fn finish<S: Sink>(&mut self, end: EndOfInput, sink: &mut S) -> Result<(), S::Error> {
         self.decoder.finish();
-        self.tell_lost_datagrams(sink)?;
+        self.report_lost_datagrams(sink)?;
         self.flows.finish(&mut self.tracking.with(sink))?;
         self.tracking.finish(end, &self.flows.counts(), sink)
     }
@@ -314,7 +314,7 @@ impl Dissector {
         }
     }
 
-    fn tell_lost_datagrams<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    fn report_lost_datagrams<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         while let Some(lost) = self.decoder.next_lost_datagram() {
             self.flows
                 .lost_datagram(&lost, &mut self.tracking.with(sink))?;

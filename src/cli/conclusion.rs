@@ -86,24 +86,24 @@ pub(super) fn conclude(
     let plan = reporter.output::<PacketPlan>().map(std::mem::take);
     drop(reporter);
     write_packets(options, plan, packets)?;
-    tell_comments_left_out(unsaid);
+    report_comments_left_out(unsaid);
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
     }
     for path in options.output.written_files() {
-        terminal::tell(format_args!("{PROGRAM}: wrote {}", path.display()));
+        terminal::print_line(format_args!("{PROGRAM}: wrote {}", path.display()));
     }
     if !options.output.shows_findings() {
         for failure in failures {
-            terminal::tell(format_args!("{PROGRAM}: {failure}"));
+            terminal::print_line(format_args!("{PROGRAM}: {failure}"));
         }
     }
-    tell_counts(options.verbosity, &done.counts);
-    tell_near_flows(options, &done.near);
+    report_counts(options.verbosity, &done.counts);
+    report_near_flows(options, &done.near);
     if let Some(warning) = &warning {
         print_warning(warning);
     }
-    tell_unread_links(inputs);
+    report_unread_links(inputs);
     if let Some(unwritten) = unwritten {
         print_error(unwritten);
     }
@@ -134,11 +134,11 @@ fn write_packets(
         plan.write(packet, &mut writer)
     })?;
     writer.flush()?;
-    tell_comments_left_out(plan.left_out());
+    report_comments_left_out(plan.left_out());
     Ok(())
 }
 
-fn tell_comments_left_out(findings: u64) {
+fn report_comments_left_out(findings: u64) {
     if findings > 0 {
         print_warning(format_args!(
             "{findings} findings are not in comments: there are too many"
@@ -276,7 +276,7 @@ fn unread(options: &DumpOptions, counts: &DissectCounts, near: &NearFlows) -> Op
 }
 
 /// The lines of `-v` about flows that are nearly ours.
-fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
+fn report_near_flows(options: &DumpOptions, near: &NearFlows) {
     if options.verbosity == 0 {
         return;
     }
@@ -284,47 +284,47 @@ fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
         let mut line = Vec::new();
         put_near_flow(group, &options.output.style, &mut line);
         let line = String::from_utf8_lossy(&line);
-        terminal::tell(format_args!("{PROGRAM}: info: {line}"));
+        terminal::print_line(format_args!("{PROGRAM}: info: {line}"));
     }
 }
 
 /// The lines of `-v` and `-vv` about the input.
-fn tell_counts(verbosity: u8, counts: &DissectCounts) {
+fn report_counts(verbosity: u8, counts: &DissectCounts) {
     if verbosity == 0 {
         return;
     }
     let network = &counts.network;
-    let tell = |what: &str, count: u64| {
+    let report = |what: &str, count: u64| {
         if count > 0 {
-            terminal::tell(format_args!("{PROGRAM}: info: {what}: {count}"));
+            terminal::print_line(format_args!("{PROGRAM}: info: {what}: {count}"));
         }
     };
-    tell("packets", network.packets);
+    report("packets", network.packets);
     for reason in Skip::ALL {
         let what = format!("packets skipped, {}", reason.name().replace('_', " "));
-        tell(&what, network.skipped(reason));
+        report(&what, network.skipped(reason));
     }
-    tell("flows of other protocols", counts.foreign.flows);
-    tell(
+    report("flows of other protocols", counts.foreign.flows);
+    report(
         "I2CP messages of other protocols",
         counts.foreign.i2cp_messages,
     );
-    tell("flows forgotten for want of memory", network.evicted_flows);
-    tell(
+    report("flows forgotten for want of memory", network.evicted_flows);
+    report(
         "conversations reported early for want of memory",
         counts.forgotten.conversations,
     );
-    tell(
+    report(
         "closed conversations forgotten for want of memory",
         counts.forgotten.closed_conversations,
     );
     if verbosity > 1 {
-        tell("flows", network.flows);
-        tell("UDP datagrams", network.datagrams);
-        tell("TCP segments", network.segments);
-        tell("packets cut by the snap length", network.cut);
-        tell("datagrams that lack fragments", network.lost_datagrams);
-        terminal::tell(format_args!(
+        report("flows", network.flows);
+        report("UDP datagrams", network.datagrams);
+        report("TCP segments", network.segments);
+        report("packets cut by the snap length", network.cut);
+        report("datagrams that lack fragments", network.lost_datagrams);
+        terminal::print_line(format_args!(
             "{PROGRAM}: debug: streams: {:?}",
             network.streams
         ));
@@ -332,7 +332,7 @@ fn tell_counts(verbosity: u8, counts: &DissectCounts) {
 }
 
 /// Says which packets cannot be read because their link type is not known.
-fn tell_unread_links(inputs: &[InputInfo]) {
+fn report_unread_links(inputs: &[InputInfo]) {
     for input in inputs {
         let mut unread = BTreeMap::<u32, u64>::new();
         for interface in &input.interfaces {

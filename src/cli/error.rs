@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
-use super::terminal::tell;
+use super::terminal::print_line;
 use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
@@ -301,10 +301,10 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// Prints an error on standard error.
 pub(crate) fn print_error(error: impl Display) {
-    tell(format_args!("{PROGRAM}: error: {error}"));
+    print_line(format_args!("{PROGRAM}: error: {error}"));
 }
 
 /// Prints a warning on standard error.
 pub(crate) fn print_warning(warning: impl Display) {
-    tell(format_args!("{PROGRAM}: warning: {warning}"));
+    print_line(format_args!("{PROGRAM}: warning: {warning}"));
 }

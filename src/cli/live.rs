@@ -16,7 +16,7 @@ use super::limits::Budget;
 use super::live_input::LiveInput;
 use super::options::DumpOptions;
 use super::pager::Results;
-use super::terminal::tell;
+use super::terminal::print_line;
 use crate::capture::{
     LiveCapture, LiveInterface, LivePoll, LiveStats, Packet, PacketSource, PcapngWriter,
 };
@@ -69,7 +69,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             }
         }
         reporter.packet_end(source.inputs())?;
-        silence.tell(start.elapsed(), || {
+        silence.report(start.elapsed(), || {
             let counts = dissector.counts();
             (counts.network.packets, counts.messages)
         });
@@ -117,20 +117,20 @@ enum Silence {
 impl Silence {
     /// Says once that nothing came, and once that something did. `counts` are packets and
     /// messages.
-    fn tell(&mut self, elapsed: Duration, counts: impl FnOnce() -> (u64, u64)) {
+    fn report(&mut self, elapsed: Duration, counts: impl FnOnce() -> (u64, u64)) {
         if *self == Self::Over || elapsed < WORTH_A_WORD {
             return;
         }
         let seconds = elapsed.as_secs_f64();
         match (*self, counts()) {
             (Self::Unsaid, (packets, 0)) => {
-                tell(format_args!(
+                print_line(format_args!(
                     "{PROGRAM}: waiting: {packets} packets in {seconds:.0} s, no message among them yet"
                 ));
                 *self = Self::Said;
             }
             (Self::Said, (packets, 1..)) => {
-                tell(format_args!(
+                print_line(format_args!(
                     "{PROGRAM}: the first message, after {packets} packets in {seconds:.0} s"
                 ));
                 *self = Self::Over;
@@ -203,13 +203,13 @@ fn announce(live: &LiveInput, source: &LiveCapture) {
         about += filter;
     }
     let interface = &live.interface;
-    tell(format_args!(
+    print_line(format_args!(
         "{PROGRAM}: capturing on {interface} ({about}); Ctrl-C to stop"
     ));
 }
 
 fn say_goodbye(packets: u64, stats: LiveStats) {
-    tell(format_args!(
+    print_line(format_args!(
         "{packets} packets captured, {} dropped by kernel, {} dropped by interface",
         stats.dropped_by_kernel, stats.dropped_by_interface
     ));

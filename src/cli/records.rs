@@ -22,7 +22,7 @@ pub(super) struct RecordInput {
 
 /// The results of a pass over records.
 #[derive(Debug, Default)]
-struct Told {
+struct Passed {
     summary: Option<SummaryRecord>,
     messages: u64,
     last: Option<ConversationId>,
@@ -60,7 +60,7 @@ impl RecordInput {
 
     /// Gives `sink` the contents of the records.
     pub(super) fn pass(mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<(), DumpError> {
-        self.tell(sink).map(drop)
+        self.pass_records(sink).map(drop)
     }
 
     /// Writes the output that the options ask for.
@@ -82,12 +82,12 @@ impl RecordInput {
             });
         }
         let mut reporter = options.reporter()?;
-        let told = self.tell(&mut reporter)?;
-        let (summary, is_whole) = match told.summary {
+        let passed = self.pass_records(&mut reporter)?;
+        let (summary, is_whole) = match passed.summary {
             Some(summary) => (summary, true),
             None => (
                 SummaryRecord::unknown(self.reader.inputs()),
-                told.is_stopped,
+                passed.is_stopped,
             ),
         };
         let mut ending = Ending::Fine;
@@ -102,7 +102,7 @@ impl RecordInput {
         }
         let done = Done {
             ending,
-            end: if told.is_stopped {
+            end: if passed.is_stopped {
                 EndOfInput::Stopped
             } else {
                 EndOfInput::Complete
@@ -111,8 +111,8 @@ impl RecordInput {
                 network: NetworkCounts::of_packets(summary.packet_count, |reason| {
                     summary.skipped_for(reason)
                 }),
-                messages: told.messages,
-                conversations: told.last.map_or(0, |id| id.0),
+                messages: passed.messages,
+                conversations: passed.last.map_or(0, |id| id.0),
                 foreign: summary.foreign,
                 evicted: summary.evicted,
                 start: summary.span.map(|(first, _)| first),
@@ -126,26 +126,29 @@ impl RecordInput {
         conclude(options, &done, &summary.inputs, reporter, None)
     }
 
-    fn tell(&mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<Told, DumpError> {
-        let mut told = Told::default();
+    fn pass_records(
+        &mut self,
+        sink: &mut impl Sink<Error = io::Error>,
+    ) -> Result<Passed, DumpError> {
+        let mut passed = Passed::default();
         loop {
             let record = self.reader.next_record();
             match record.map_err(|error| records(&self.path, error))? {
-                None => return Ok(told),
+                None => return Ok(passed),
                 Some(Record::Message(message)) => {
-                    told.messages += 1;
+                    passed.messages += 1;
                     sink.message(&message.event())?;
                 }
                 Some(Record::Finding(finding)) => sink.finding(&finding)?,
                 Some(Record::Conversation(conversation)) => {
-                    told.last = told.last.max(Some(conversation.id));
+                    passed.last = passed.last.max(Some(conversation.id));
                     sink.conversation(&conversation)?;
                 }
-                Some(Record::Summary(summary)) => told.summary = Some(*summary),
+                Some(Record::Summary(summary)) => passed.summary = Some(*summary),
             }
             if !sink.wants_more() {
-                told.is_stopped = true;
-                return Ok(told);
+                passed.is_stopped = true;
+                return Ok(passed);
             }
             sink.packet_end(self.reader.inputs())?;
         }

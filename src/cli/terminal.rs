@@ -18,13 +18,13 @@ const DEFAULT_WIDTH: usize = 120;
 const MIN_WIDTH: usize = 40;
 
 /// Puts a line on standard error. Where that cannot be written, there is nobody to read it.
-pub(crate) fn tell(line: fmt::Arguments<'_>) {
-    drop(io::stderr().write_all(said(line).as_bytes()));
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
+    drop(io::stderr().write_all(wrapped_line(line).as_bytes()));
 }
 
 /// A line for standard error with its end; on a terminal broken between words. Text that may be a
 /// command to paste is left whole.
-pub(crate) fn said(line: fmt::Arguments<'_>) -> String {
+pub(crate) fn wrapped_line(line: fmt::Arguments<'_>) -> String {
     let line = format!("{line}\n");
     let columns = terminal_size::terminal_size_of(io::stderr());
     match columns {
@@ -44,8 +44,8 @@ pub(crate) fn width() -> usize {
 /// The same, where something says so.
 pub(crate) fn known_width() -> Option<usize> {
     let terminals = size().map(|(columns, _)| columns);
-    let told = terminals.or_else(|| env::var("COLUMNS").ok()?.parse().ok());
-    told.map(|columns| columns.max(MIN_WIDTH))
+    let columns = terminals.or_else(|| env::var("COLUMNS").ok()?.parse().ok());
+    columns.map(|columns| columns.max(MIN_WIDTH))
 }
 
 /// Columns and rows of the terminal that standard output is; `None` where it is none.

@@ -141,7 +141,7 @@ impl Carriers {
         passage: &mut P,
     ) -> Result<(), P::Error> {
         if let Delivery::Ignored { from, what } = delivery {
-            return self.tell_ignored(flow, arrival, from, what, passage);
+            return self.report_ignored(flow, arrival, from, what, passage);
         }
         if let Delivery::End { how, .. } = delivery
             && self.why != WhyEnded::Capture
@@ -192,7 +192,7 @@ impl Carriers {
                     return Ok(());
                 };
                 self.follow_verdict(flow, verdict, passage)?;
-                self.end_settled(flow, arrival, delivery, passage)
+                self.close_datagram_channel(flow, arrival, delivery, passage)
             }
             (FlowState::DecidingStreams(deciding), delivery) => {
                 let Some(piece) = piece_of(delivery) else {
@@ -253,7 +253,7 @@ impl Carriers {
                 self.datagram(channel, arrival, (from, payload, missing_bytes), passage)
             }
             (FlowState::New | FlowState::Datagrams(_), delivery) => {
-                self.end_settled(flow, arrival, delivery, passage)
+                self.close_datagram_channel(flow, arrival, delivery, passage)
             }
         }
     }
@@ -353,7 +353,7 @@ impl Carriers {
                     how: StreamEnd::Forgotten,
                 };
                 self.end_evicted(flow, waiting.ended.time, passage)?;
-                self.end_settled(flow, waiting.ended, end, passage)?;
+                self.close_datagram_channel(flow, waiting.ended, end, passage)?;
             }
         }
         self.why = why;
@@ -606,7 +606,7 @@ impl Carriers {
     }
 
     /// Reports a segment that receivers ignore where the connection is ours, or may be.
-    fn tell_ignored<P: Passage>(
+    fn report_ignored<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
         arrival: Arrival,
@@ -705,7 +705,7 @@ impl Carriers {
     }
 
     /// Closes the channel of a UDP flow that is forgotten.
-    fn end_settled<P: Passage>(
+    fn close_datagram_channel<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
         arrival: Arrival,

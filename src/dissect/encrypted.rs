@@ -37,7 +37,7 @@ pub(super) struct Held {
 struct Opening {
     decryptor: Decryptor,
     /// By [`Side::index`].
-    hellos: [Heard; 2],
+    hellos: [HelloState; 2],
     /// Directions of which nothing more can be opened.
     closed: [bool; 2],
     /// Directions that are over.
@@ -46,7 +46,7 @@ struct Opening {
 
 /// State of a direction's hello.
 #[derive(Debug)]
-enum Heard {
+enum HelloState {
     /// Its bytes so far.
     Part(Vec<u8>),
     /// Whom it names.
@@ -133,7 +133,7 @@ impl Encrypted {
         };
         self.stage = Stage::Opening(Box::new(Opening {
             decryptor,
-            hellos: [Heard::Part(Vec::new()), Heard::Part(Vec::new())],
+            hellos: [HelloState::Part(Vec::new()), HelloState::Part(Vec::new())],
             closed: [false; 2],
             ended: [false; 2],
         }));
@@ -208,8 +208,8 @@ impl Encrypted {
     pub(super) fn proven(&self) -> Option<&[u8]> {
         match &self.stage {
             Stage::Opening(opening) => match &opening.hellos[self.client.index()] {
-                Heard::Destination(destination) => Some(destination),
-                Heard::Part(_) | Heard::None => None,
+                HelloState::Destination(destination) => Some(destination),
+                HelloState::Part(_) | HelloState::None => None,
             },
             Stage::Begun(_) => None,
         }
@@ -249,7 +249,7 @@ pub(super) enum Unreadable {
     Gap,
 }
 
-impl Heard {
+impl HelloState {
     /// Takes the hello off the beginning of the plaintext.
     fn take_off(&mut self, bytes: &mut Vec<u8>) {
         let Self::Part(part) = self else { return };

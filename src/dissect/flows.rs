@@ -108,7 +108,7 @@ impl Flows {
             &mut |flow, arrival, delivery| carriers.deliver(flow, arrival, delivery, passage),
         )?;
         if packet.is_cut() {
-            self.tell_cut_packet(packet, passage)?;
+            self.report_cut_packet(packet, passage)?;
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Flows {
         }
     }
 
-    fn tell_cut_packet<P: Passage>(
+    fn report_cut_packet<P: Passage>(
         &mut self,
         packet: &DecodedPacket<'_>,
         passage: &mut P,

@@ -24,9 +24,9 @@ pub(super) enum Inputs {
 impl News {
     pub(super) fn of<P: PacketSource>(source: &P, inputs: Inputs) -> Self {
         // Of many inputs that would cost more than all else.
-        let is_told = inputs == Inputs::All || source.inputs().len() <= FEW_INPUTS;
+        let is_shown = inputs == Inputs::All || source.inputs().len() <= FEW_INPUTS;
         Self {
-            inputs: is_told.then(|| source.inputs().to_vec()),
+            inputs: is_shown.then(|| source.inputs().to_vec()),
             progress: source.progress(),
         }
     }

@@ -77,7 +77,7 @@ impl PassingDissector {
         };
         let channel = Channel::new(carrier, addresses, start, None);
         let channel = self.channels.open(channel, &mut self.tracking.with(sink))?;
-        self.tell_flow(carrier, addresses, start, sink)?;
+        self.report_flow(carrier, addresses, start, sink)?;
         Ok(PassingFlow { channel })
     }
 
@@ -97,11 +97,11 @@ impl PassingDissector {
         let Some(streams) = Streams::new(verdict, addresses, &mut self.channels, passage)? else {
             return Ok(None);
         };
-        self.tell_flow(Carrier::I2cp, addresses, ChannelStart::Captured, sink)?;
+        self.report_flow(Carrier::I2cp, addresses, ChannelStart::Captured, sink)?;
         Ok(Some(PassingFrames { streams }))
     }
 
-    fn tell_flow<S: Sink>(
+    fn report_flow<S: Sink>(
         &mut self,
         carrier: Carrier,
         addresses: [SocketAddr; 2],
@@ -213,7 +213,7 @@ impl PassingDissector {
     pub fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let now = self.latest.unwrap_or_default();
         self.tracking.tracker.finish(now, EndOfInput::Stopped);
-        self.tracking.tell_events(sink)
+        self.tracking.report_events(sink)
     }
 
     /// The conversations that were not reported yet, as they stand.

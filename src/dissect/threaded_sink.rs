@@ -355,7 +355,7 @@ impl Batch {
         }
     }
 
-    fn tell<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    fn deliver<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         let mut position = Position::default();
         for item in &self.items {
             match item {
@@ -373,7 +373,7 @@ impl Batch {
 /// Passes items on to the sink, until there are no more or the sink refuses.
 fn work<S: Sink>(mut sink: S, mut batches: Consumer<Batch, Batch>) -> Outcome<S> {
     while let Some(mut batch) = batches.next() {
-        if let Err(error) = batch.tell(&mut sink) {
+        if let Err(error) = batch.deliver(&mut sink) {
             return (sink, Err(error));
         }
         batch.clear();

@@ -106,12 +106,12 @@ impl Tracking {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         self.tracker.finish(flows.latest.unwrap_or_default(), end);
-        self.tell_events(sink)?;
-        self.tell_forgotten(flows, sink)
+        self.report_events(sink)?;
+        self.report_forgotten(flows, sink)
     }
 
     /// Reports data forgotten for want of memory, one finding for each kind.
-    fn tell_forgotten<S: Sink>(&self, flows: &FlowCounts, sink: &mut S) -> Result<(), S::Error> {
+    fn report_forgotten<S: Sink>(&self, flows: &FlowCounts, sink: &mut S) -> Result<(), S::Error> {
         let (network, forgotten) = (&flows.network, self.tracker.forgotten());
         let flows_since = network.evicted_since.map(|arrival| arrival.time);
         for (count, since, what, name) in [
@@ -170,7 +170,7 @@ impl Tracking {
             Event::Evicted(channel, time) => self.tracker.evict_channel(channel, time),
             Event::Finding(finding) => return sink.finding(&finding),
         }
-        self.tell_events(sink)
+        self.report_events(sink)
     }
 
     /// Takes the next message.
@@ -251,20 +251,20 @@ impl Tracking {
         for finding in event.findings {
             sink.finding(finding)?;
         }
-        self.tell_events(sink)
+        self.report_events(sink)
     }
 
     /// Reports events apart from messages.
     #[inline]
-    pub(super) fn tell_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn report_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         if self.tracker.has_events() {
-            self.tell_all_events(sink)
+            self.report_all_events(sink)
         } else {
             Ok(())
         }
     }
 
-    fn tell_all_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    fn report_all_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         while let Some(event) = self.tracker.next_event() {
             match event {
                 TrackerEvent::Finding(finding) => sink.finding(&finding)?,

@@ -212,7 +212,7 @@ impl Defrag {
             set.pieces.clear();
             self.cost -= set.cost;
             set.cost = 0;
-            self.tell(lost);
+            self.record_loss(lost);
         }
     }
 
@@ -253,7 +253,7 @@ impl Defrag {
             && !set.is_refused
             && !self.completed.contains(key)
         {
-            self.tell(set.lost(key, reason));
+            self.record_loss(set.lost(key, reason));
         }
     }
 
@@ -264,7 +264,7 @@ impl Defrag {
         Some(set)
     }
 
-    fn tell(&mut self, lost: LostDatagram) {
+    fn record_loss(&mut self, lost: LostDatagram) {
         self.lost_count += 1;
         // Nobody listens when so many wait; they are still counted.
         if self.lost.len() <= self.max_sets {

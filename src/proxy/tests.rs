@@ -105,7 +105,7 @@ impl Bench {
     }
 
     /// Lets time pass, as far as something is still to happen.
-    fn settle(&mut self) {
+    fn run_until_idle(&mut self) {
         while let Some(at) = self.proxy.poll_timeout() {
             self.now = self.now.max(at);
             self.drain();
@@ -138,7 +138,7 @@ fn through(rules: &[&str], faults: &str, seed: u8) -> Bench {
     let now = bench.now;
     bench.proxy.end(now, bench.id, Side::Responder);
     bench.drain();
-    bench.settle();
+    bench.run_until_idle();
     bench
 }
 
@@ -510,7 +510,7 @@ fn a_proxy_sends_an_unproven_address_at_most_three_times_what_came_from_there() 
             for _ in 0..300 {
                 bench.takes_bytes(Side::Responder, answer_of(message_bytes));
             }
-            bench.settle();
+            bench.run_until_idle();
             let syn_bytes = bytes(SYN).len();
             let sent = bench.to_client_bytes;
             assert!(
@@ -520,7 +520,7 @@ fn a_proxy_sends_an_unproven_address_at_most_three_times_what_came_from_there() 
             // Wrong ids are no proof, and allow three times their own length.
             bench.takes(Side::Initiator, "a0 fffffe 00");
             bench.takes(Side::Initiator, "a1 222222");
-            bench.settle();
+            bench.run_until_idle();
             let came = 2 * syn_bytes + 5;
             let sent = bench.to_client_bytes;
             assert!(
@@ -597,10 +597,10 @@ fn nothing_more_is_read_for_an_unproven_client_than_may_go_there_whatever_delays
                 "{rules:?} {faults}: the server is read without an end"
             );
         }
-        bench.settle();
+        bench.run_until_idle();
         bench.takes(Side::Initiator, REQUEST);
         assert!(bench.proxy.is_proven(bench.id));
-        bench.settle();
+        bench.run_until_idle();
         assert_eq!(bench.proxy.held_bytes(), 0);
     }
 }
@@ -631,7 +631,7 @@ fn what_is_lost_is_not_waited_for() {
         for _ in 0..100 {
             bench.takes_bytes(Side::Responder, answer_of(1_000));
         }
-        bench.settle();
+        bench.run_until_idle();
         assert!(!bench.proxy.waits_for_proof(bench.id), "{rules:?} {faults}");
     }
 }

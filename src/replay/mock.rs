@@ -283,7 +283,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let (accepted, speaks_first, id) = (script.accepted, script.speaks_first(), script.id);
         if !accepted {
             self.refuse(from, client_id);
-            return self.tell_unplayed(Some(id), client_id, None, ReplayResult::Same);
+            return self.report_unplayed(Some(id), client_id, None, ReplayResult::Same);
         }
         let server_id = self.accept(from, client_id);
         let candidates = self.repertoire.candidates();
@@ -330,10 +330,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 Some(server_id)
             }
         };
-        self.tell_unplayed(None, client_id, server_id, ReplayResult::Skipped);
+        self.report_unplayed(None, client_id, server_id, ReplayResult::Skipped);
     }
 
-    fn tell_unplayed(
+    fn report_unplayed(
         &mut self,
         conversation: Option<ConversationId>,
         client_id: ClientId,
@@ -377,7 +377,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if from.is_some_and(|from| session.peer != from) {
             return;
         }
-        session.heard = now;
+        session.last_received = now;
         // Our ACK, which names the id, reached this client at its address.
         self.sessions.prove(slot);
         let session = &mut self.sessions[slot];

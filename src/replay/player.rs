@@ -336,7 +336,7 @@ impl Player {
     fn handle_frame(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
         self.note(now, slot, Direction::ServerToClient, frame);
         let live = &mut self.live[slot];
-        live.heard = now;
+        live.last_received = now;
         match frame.frame_type {
             FrameType::ACK => self.handle_ack(now, slot, frame),
             FrameType::SERVER_DATA => self.handle_data(slot, frame.payload),
@@ -527,7 +527,7 @@ impl Player {
                     // The lag is measured from when the last condition was met: its time had come,
                     // the message before it was sent, and the messages that it waits for were
                     // received.
-                    live.eligible = due.max(live.changed.max(live.heard)).min(now);
+                    live.eligible = due.max(live.changed.max(live.last_received)).min(now);
                     live.queued = true;
                     // A rate is no debt: time in which nothing was ready is not made up for.
                     if self.ready.is_empty() {

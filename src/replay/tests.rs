@@ -21,11 +21,11 @@ type Replies = Vec<(Duration, Vec<u8>)>;
 
 /// A live server.
 trait Peer {
-    fn hear(&mut self, now: Instant, message: &Message) -> Replies;
+    fn receive(&mut self, now: Instant, message: &Message) -> Replies;
 }
 
 impl<F: FnMut(&Message) -> Replies> Peer for F {
-    fn hear(&mut self, _now: Instant, message: &Message) -> Replies {
+    fn receive(&mut self, _now: Instant, message: &Message) -> Replies {
         self(message)
     }
 }
@@ -103,7 +103,7 @@ impl<P: Peer> Rig<P> {
     fn transmit(&mut self, message: &Message) {
         let elapsed = (self.now - self.start).as_millis();
         self.sent.push((elapsed, message.to_vec()));
-        for (delay, bytes) in self.peer.hear(self.now, message) {
+        for (delay, bytes) in self.peer.receive(self.now, message) {
             self.departures += 1;
             self.under_way
                 .insert((self.now + delay, self.departures), bytes.into());

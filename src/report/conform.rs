@@ -8,7 +8,7 @@ use super::grid::Colour;
 use super::junit::{Counts, Fate, Junit};
 use super::message::{message_text, step_text};
 use super::style::Style;
-use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Requirement};
+use crate::replay::conform::{Case, CaseMessage, CaseReport, CaseResult, Requirement};
 use crate::text::wrap::{put_hanging, put_wrapped};
 use crate::text::write::put;
 use crate::units::counted;
@@ -118,14 +118,14 @@ impl ConformReport {
                     "step",
                     &format!("{}: {why}", step_text(step, style.charset)),
                 );
-                let left_out = report.heard.len().saturating_sub(MAX_SHOWN);
+                let left_out = report.messages.len().saturating_sub(MAX_SHOWN);
                 if left_out > 0 {
                     detail("", &format!("({left_out} messages before these)"));
                 }
-                for message in &report.heard[left_out..] {
+                for message in &report.messages[left_out..] {
                     let (name, message) = match message {
-                        Heard::Sent(message) => ("sent", message),
-                        Heard::Received(message) => ("received", message),
+                        CaseMessage::Sent(message) => ("sent", message),
+                        CaseMessage::Received(message) => ("received", message),
                     };
                     detail(name, &message_text(message, style.charset));
                 }

@@ -106,7 +106,7 @@ fn put_tree(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     }
     for finding in event.findings {
         put(out, "  ");
-        let colour = style.paint_level(Some(finding.level));
+        let colour = style.colour_of_level(Some(finding.level));
         colour.put(out, finding.level.name());
         out.push(b' ');
         put(out, finding.code.code());
@@ -155,7 +155,7 @@ fn put_place(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     put(out, ": ");
     let worst = highest_level(event.findings).filter(|&level| level > Level::Note);
     let text = event.meaning.kind().name().replace('_', " ");
-    style.paint_level(worst).put(out, &text);
+    style.colour_of_level(worst).put(out, &text);
     out.push(b'\n');
 }
 

@@ -67,7 +67,9 @@ impl TextPrinter {
         self.type_text.clear();
         put_type(&event.message, &mut self.type_text);
         let before_type = columns_of_bytes(&out[line..]);
-        style.paint_type(&event.message).put(out, &self.type_text);
+        style
+            .colour_of_type(&event.message)
+            .put(out, &self.type_text);
         let behind_type = out.len();
         out.push(b' ');
         match event.message.frame() {

@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn a_step_is_told_as_it_was_written() {
         let step = "expect data $c = \"\\r\\n\u{1b}\"";
-        let told = step_text(step, Charset::Ascii);
-        assert_eq!(told, r#"expect data $c = "\r\n\x1b""#);
+        let text = step_text(step, Charset::Ascii);
+        assert_eq!(text, r#"expect data $c = "\r\n\x1b""#);
     }
 
     #[test]

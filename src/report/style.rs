@@ -97,7 +97,7 @@ impl Style {
     }
 
     /// The colour of a message's type.
-    pub(crate) const fn paint_type(&self, message: &RawMessage<'_>) -> Colour {
+    pub(crate) const fn colour_of_type(&self, message: &RawMessage<'_>) -> Colour {
         let colour = match message {
             RawMessage::Frame(frame) => match frame.frame_type.kind() {
                 FrameKind::Syn => Colour::Green,
@@ -114,7 +114,7 @@ impl Style {
     }
 
     /// The colour of a level.
-    pub(crate) const fn paint_level(&self, level: Option<Level>) -> Colour {
+    pub(crate) const fn colour_of_level(&self, level: Option<Level>) -> Colour {
         self.colour(match level {
             Some(Level::Error) => Colour::Red,
             Some(Level::Warn) => Colour::Yellow,

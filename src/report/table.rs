@@ -176,7 +176,7 @@ impl MessageTable {
         put(&mut row.text, arrow(event.direction, style));
         row.end_cell(3);
         put_type(&event.message, &mut row.text);
-        row.colours[4] = style.paint_type(&event.message);
+        row.colours[4] = style.colour_of_type(&event.message);
         row.end_cell(4);
         match event.message.frame() {
             Some(frame) => style.put_id(frame.id, &mut row.text),
@@ -186,7 +186,7 @@ impl MessageTable {
         put_number(&mut row.text, payload(&event.message).len());
         row.end_cell(6);
         put_info(event, style, &mut row.text);
-        row.colours[INFO] = style.paint_level(highest_level(event.findings));
+        row.colours[INFO] = style.colour_of_level(highest_level(event.findings));
         row.end_cell(INFO);
     }
 }

@@ -48,7 +48,7 @@ pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
 pub use self::proxy::{NO_INPUTS, ProxyTask, ProxyTaskOptions, Watcher};
 pub use self::recorder::{RecordedStream, Recorder};
-pub use self::service_manager::tell_ready;
+pub use self::service_manager::notify_ready;
 pub use self::signals::{OnHangup, Signals};
 pub use self::socket::Addresses;
 pub use self::test_service::TestService;

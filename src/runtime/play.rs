@@ -183,8 +183,8 @@ impl Driver<'_> {
         loop {
             // Input first: nothing is too late because we were.
             let taken = self.take_in(cx, link, machine);
-            let heard = taken != Taken::Nothing;
-            let mut moved = heard;
+            let received = taken != Taken::Nothing;
+            let mut moved = received;
             self.unread_rounds = match taken {
                 Taken::Some if self.unread_rounds < MAX_UNREAD_ROUNDS => self.unread_rounds + 1,
                 Taken::Nothing | Taken::Some | Taken::All => 0,
@@ -216,7 +216,7 @@ impl Driver<'_> {
             if moved {
                 self.quiet.end(now);
             }
-            if heard {
+            if received {
                 continue;
             }
             if self.signals.poll_recv(cx).is_ready() {
@@ -284,41 +284,41 @@ impl Driver<'_> {
 /// Time in which nothing is sent or heard.
 struct Quiet {
     since: Instant,
-    is_told: bool,
+    is_announced: bool,
 }
 
 impl Quiet {
     fn begin() -> Self {
         Self {
             since: Instant::now(),
-            is_told: false,
+            is_announced: false,
         }
     }
 
     /// Something moved.
     fn end(&mut self, now: Instant) {
-        if self.is_told {
+        if self.is_announced {
             let waited = now.duration_since(self.since).as_secs_f64();
             info!(target: NOTICE, "waited {waited:.1} s");
         }
         self.since = now;
-        self.is_told = false;
+        self.is_announced = false;
     }
 
     /// Notes the event waited for when it is time; else returns when it will be.
     fn due(&mut self, now: Instant, machine: &dyn Machine) -> Option<Instant> {
-        if self.is_told {
+        if self.is_announced {
             return None;
         }
         let due = self.since + WORTH_A_WORD;
         if now < due {
             return Some(due);
         }
-        self.is_told = true;
+        self.is_announced = true;
         if let Some(waiting) = machine.waits_for() {
             info!(target: NOTICE, "waiting: {waiting}");
         } else {
-            self.is_told = false;
+            self.is_announced = false;
             self.since = now;
             return Some(now + WORTH_A_WORD);
         }
@@ -512,9 +512,9 @@ impl Machine for Injecting<'_> {
     }
 
     fn waits_for(&self) -> Option<String> {
-        let (sent, heard) = (self.executor.sent_count(), self.executor.received_count());
+        let (sent, received) = (self.executor.sent_count(), self.executor.received_count());
         Some(format!(
-            "{sent} messages sent and {heard} heard so far; the script waits"
+            "{sent} messages sent and {received} heard so far; the script waits"
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Logged of each kind before only some are.
-const TOLD_FIRST: u64 = 16;
+const LOGGED_FIRST: u64 = 16;
 
 /// Counts events by kind, so that nobody fills the log with them: the first sixteen of a kind are
 /// worth a line each, then those whose number is a power of two.
@@ -34,7 +34,7 @@ impl<K: PartialEq> Repeated<K> {
         };
         let count = &mut self.counts[place].1;
         *count += 1;
-        (*count <= TOLD_FIRST || count.is_power_of_two()).then_some(*count)
+        (*count <= LOGGED_FIRST || count.is_power_of_two()).then_some(*count)
     }
 
     /// Number of times that it happened.
@@ -82,9 +82,9 @@ mod tests {
     #[test]
     fn a_million_of_a_kind_are_some_lines_and_another_kind_has_its_own() {
         let mut repeated = Repeated::default();
-        let told: Vec<u64> = (0..1 << 20).filter_map(|_| repeated.count("bad")).collect();
+        let logged: Vec<u64> = (0..1 << 20).filter_map(|_| repeated.count("bad")).collect();
         let powers = (5..=20).map(|bit| 1 << bit);
-        assert_eq!(told, (1..=16).chain(powers).collect::<Vec<u64>>());
+        assert_eq!(logged, (1..=16).chain(powers).collect::<Vec<u64>>());
         assert_eq!(repeated.count("lost"), Some(1));
         assert_eq!(
             ["bad", "lost", "new"].map(|kind| repeated.total(kind)),

@@ -10,16 +10,16 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::debug;
 
 /// Reports that the service can be used, with a line for `systemctl status`.
-pub fn tell_ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status.trim_end())]);
+pub fn notify_ready(status: &str) {
+    notify(&[NotifyState::Ready, NotifyState::Status(status.trim_end())]);
 }
 
 /// Reports that the service is stopping, so that the manager's limit for it counts from now.
-pub(super) fn tell_stopping() {
-    tell(&[NotifyState::Stopping]);
+pub(super) fn notify_stopping() {
+    notify(&[NotifyState::Stopping]);
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         // Where it matters the manager complains itself: it waits for our notification.
         debug!(%error, ?states, "the service manager could not be notified");
@@ -58,7 +58,7 @@ impl Watchdog {
     fn poll(&mut self, cx: &mut Context<'_>) {
         let Self(Some(heartbeat)) = self else { return };
         while heartbeat.poll_tick(cx).is_ready() {
-            tell(&[NotifyState::Watchdog]);
+            notify(&[NotifyState::Watchdog]);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::service_manager::tell_stopping;
+use super::service_manager::notify_stopping;
 use crate::end_request::EndRequests;
 
 /// Ctrl-C, SIGTERM and SIGHUP.
@@ -63,7 +63,7 @@ impl Signals {
                 return Poll::Pending;
             }
             if self.requests.begins_with(Instant::now()) {
-                tell_stopping();
+                notify_stopping();
                 return Poll::Ready(());
             }
         }

@@ -221,7 +221,7 @@ impl Counts {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn tell(&self, number: impl FnOnce(&Counted) -> usize) -> String {
+    fn answer(&self, number: impl FnOnce(&Counted) -> usize) -> String {
         let mut text = String::new();
         self.change(|counted| text = format!("{}\n", number(counted)));
         text
@@ -265,8 +265,8 @@ async fn follow(stream: &mut TcpStream, first: &[u8], open: &mut Open) -> io::Re
     stream.write_all(first).await?;
     while let Some(asked) = next_command(stream).await? {
         let number = match asked {
-            Command::Open => open.counts.tell(|counted| counted.open),
-            Command::Last => open.counts.tell(|counted| counted.last_bytes),
+            Command::Open => open.counts.answer(|counted| counted.open),
+            Command::Last => open.counts.answer(|counted| counted.last_bytes),
             Command::Send(count) => {
                 stream.write_all(&sequence(count)).await?;
                 return stream.shutdown().await;

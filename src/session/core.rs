@@ -334,7 +334,7 @@ impl Core {
             }
         }
         for failure in self.outgoing.handle_timeout(now) {
-            self.tell_failure(failure);
+            self.report_failure(failure);
         }
         self.drive_probe(now)?;
         self.drive_lookups(now)
@@ -364,7 +364,7 @@ impl Core {
             .lookups
             .poll(now, session, self.dialect, &mut questions)?
         {
-            self.tell(answer);
+            self.report_lookup(answer);
         }
         for question in questions {
             self.outgoing.push_answer(question);

@@ -459,7 +459,7 @@ impl Outgoing {
         if self.order == LaneOrder::Auto
             && given
                 .and_then(|given| given.message_id)
-                .is_some_and(|told| told != message_id)
+                .is_some_and(|number| number != message_id)
         {
             self.open_lanes();
         }

@@ -216,12 +216,12 @@ impl Core {
                 message_id,
             })?;
         } else if let Some(failure) = self.outgoing.handle_status(now, message_id, nonce, status) {
-            self.tell_failure(failure);
+            self.report_failure(failure);
         }
         Ok(())
     }
 
-    pub(super) fn tell_failure(&mut self, failure: Failure) {
+    pub(super) fn report_failure(&mut self, failure: Failure) {
         self.counters.undelivered_count += 1;
         self.events.push_back(Event::Undelivered {
             to: failure.to,
@@ -247,11 +247,11 @@ impl Core {
 
     fn handle_reply(&mut self, now: Instant, reply: Reply<'_>) {
         if let Some(answer) = self.lookups.handle(now, reply) {
-            self.tell(answer);
+            self.report_lookup(answer);
         }
     }
 
-    pub(super) fn tell(&mut self, Answer { id, result }: Answer) {
+    pub(super) fn report_lookup(&mut self, Answer { id, result }: Answer) {
         if let Ok(bytes) = &result
             && let Ok((destination, _)) = Destination::split(bytes)
         {

@@ -52,10 +52,10 @@ impl Bench {
     fn building(config: SessionConfig) -> Self {
         let mut bench = Self::new(config);
         bench.sent();
-        bench.hear(&set_date("0.9.57"));
+        bench.receive(&set_date("0.9.57"));
         bench.sent();
-        bench.hear(&session_status(1));
-        assert_eq!(bench.told(), [Event::Created]);
+        bench.receive(&session_status(1));
+        assert_eq!(bench.events(), [Event::Created]);
         bench
     }
 
@@ -69,13 +69,13 @@ impl Bench {
             order,
             ..Self::zero_hop()
         });
-        bench.hear(&lease_request(&[lease(1)]));
-        assert_eq!(bench.told(), [Event::Ready]);
+        bench.receive(&lease_request(&[lease(1)]));
+        assert_eq!(bench.events(), [Event::Ready]);
         bench.sent();
         bench
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
+    fn receive(&mut self, bytes: &[u8]) {
         self.session.handle_bytes(self.now, bytes);
     }
 
@@ -89,13 +89,13 @@ impl Bench {
         std::iter::from_fn(|| self.session.poll_transmit(self.now)).collect()
     }
 
-    fn told(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
     #[track_caller]
     fn ends_with(&mut self, error: SessionError) {
-        assert_eq!(self.told(), [Event::Ended(Err(error))]);
+        assert_eq!(self.events(), [Event::Ended(Err(error))]);
         assert_eq!(self.session.poll_timeout(), None);
     }
 
@@ -161,7 +161,7 @@ fn request_id(frame: &[u8]) -> u32 {
 fn the_first_bytes_are_the_protocol_byte_and_get_date() {
     let mut bench = Bench::new(SessionConfig::default());
     assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x07\x20\x060.9.57");
-    assert_eq!(bench.told(), []);
+    assert_eq!(bench.events(), []);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_bare_get_date_names_no_version_and_hears_of_none() {
             ..SessionConfig::default()
         });
         assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x00\x20");
-        bench.hear(&frame(33, &[&DATE, version].concat()));
+        bench.receive(&frame(33, &[&DATE, version].concat()));
         assert_eq!(bench.sent()[0][4], 1, "CreateSession");
         assert_eq!(bench.session.names_version(), !version.is_empty());
     }
@@ -185,7 +185,7 @@ fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signat
         ..Bench::zero_hop()
     });
     bench.sent();
-    bench.hear(&set_date("0.9.57"));
+    bench.receive(&set_date("0.9.57"));
     let [sent] = bench.sent().try_into().unwrap();
     let options = b"\x10i2cp.fastReceive=\x04true;\
         \x17i2cp.messageReliability=\x0aGuaranteed;\
@@ -204,7 +204,7 @@ fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signat
 fn the_tunnels_are_the_routers_choice_unless_told_otherwise() {
     let mut bench = Bench::new(SessionConfig::default());
     bench.sent();
-    bench.hear(&set_date("0.9.57"));
+    bench.receive(&set_date("0.9.57"));
     let sent = bench.sent().concat();
     for option in ["length", "quantity"] {
         let found = sent.windows(option.len()).any(|w| w == option.as_bytes());
@@ -228,8 +228,8 @@ fn every_refusal_of_create_session_ends_it_with_its_reason() {
         (9, SessionError::Status(9)),
     ] {
         let mut bench = Bench::new(SessionConfig::default());
-        bench.hear(&set_date("0.9.57"));
-        bench.hear(&session_status(status));
+        bench.receive(&set_date("0.9.57"));
+        bench.receive(&session_status(status));
         bench.ends_with(error);
     }
 }
@@ -241,7 +241,7 @@ fn a_closed_connection_is_explained_by_what_was_sent_last() {
     greeting.ends_with(SessionError::ClosedOnGreeting);
 
     let mut creating = Bench::new(SessionConfig::default());
-    creating.hear(&set_date("0.8.8"));
+    creating.receive(&set_date("0.8.8"));
     creating.session.handle_close();
     creating.ends_with(SessionError::ClosedOnCreate);
 
@@ -263,39 +263,39 @@ fn a_router_that_falls_silent_is_given_up_in_each_phase() {
 
     let mut bench = Bench::new(config.clone());
     bench.pass(greeting - almost);
-    assert_eq!(bench.told(), []);
+    assert_eq!(bench.events(), []);
     assert_eq!(bench.session.poll_timeout(), Some(bench.now + almost));
     bench.pass(almost);
     bench.ends_with(SessionError::Silent(greeting));
 
     let mut bench = Bench::new(config.clone());
-    bench.hear(&set_date("0.9.57"));
+    bench.receive(&set_date("0.9.57"));
     bench.pass(greeting - almost);
-    assert_eq!(bench.told(), []);
+    assert_eq!(bench.events(), []);
     bench.pass(almost);
     bench.ends_with(SessionError::NoStatus(greeting));
 
     let mut bench = Bench::building(config);
     bench.pass(building - almost);
-    assert_eq!(bench.told(), []);
+    assert_eq!(bench.events(), []);
     bench.pass(almost);
     bench.ends_with(SessionError::NoTunnels(building));
 
     let mut bench = Bench::ready();
     bench.pass(second(86_400));
-    assert_eq!(bench.told(), [], "a session may be idle for ever");
+    assert_eq!(bench.events(), [], "a session may be idle for ever");
 }
 
 #[test]
 fn the_router_may_end_the_session_or_say_why_it_disconnects() {
     let mut bench = Bench::ready();
-    bench.hear(&session_status(0));
+    bench.receive(&session_status(0));
     bench.ends_with(SessionError::Destroyed);
 
     let mut bench = Bench::ready();
-    bench.hear(&frame(30, b"\x07go\x1b[2J\n"));
+    bench.receive(&frame(30, b"\x07go\x1b[2J\n"));
     assert_eq!(
-        bench.told(),
+        bench.events(),
         [Event::Ended(Err(SessionError::Disconnected(
             "go\u{1b}[2J\n".to_owned()
         )))]
@@ -307,25 +307,25 @@ fn the_router_may_end_the_session_or_say_why_it_disconnects() {
 #[test]
 fn what_is_not_i2cp_ends_the_session() {
     let mut bench = Bench::new(SessionConfig::default());
-    bench.hear(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    bench.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     assert!(matches!(
-        bench.told()[..],
+        bench.events()[..],
         [Event::Ended(Err(SessionError::Framing(_)))]
     ));
 
     // Bytes that were on their way come too late, and do no harm.
-    bench.hear(b"<html>");
-    bench.hear(&session_status(1));
-    assert_eq!(bench.told(), []);
+    bench.receive(b"<html>");
+    bench.receive(&session_status(1));
+    assert_eq!(bench.events(), []);
     assert_eq!(bench.session.poll_timeout(), None);
 
     // A lease request that says two leases and has one.
     let mut bench = Bench::building(SessionConfig::default());
     let mut body = lease_request(&[lease(1)]);
     body[7] = 2;
-    bench.hear(&body);
+    bench.receive(&body);
     assert!(matches!(
-        bench.told()[..],
+        bench.events()[..],
         [Event::Ended(Err(SessionError::Message(_)))]
     ));
 }
@@ -334,12 +334,12 @@ fn what_is_not_i2cp_ends_the_session() {
 fn nothing_is_done_after_the_end() {
     let mut bench = Bench::building(SessionConfig::default());
     let rest = [session_status(0), lease_request(&[lease(1)])].concat();
-    bench.hear(&rest);
+    bench.receive(&rest);
     bench.ends_with(SessionError::Destroyed);
-    bench.hear(&rest);
+    bench.receive(&rest);
     bench.pass(second(1000));
     bench.session.leave(bench.now);
-    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
 }
 
 // --- lease sets ---
@@ -380,11 +380,11 @@ fn every_variable_lease_request_is_answered_with_its_own_leases() {
         &[],
     ];
     for (round, leases) in rounds.into_iter().enumerate() {
-        bench.hear(&lease_request(leases));
+        bench.receive(&lease_request(leases));
         let [sent] = bench.sent().try_into().unwrap();
         check_lease_set(&sent, leases);
         let expected: &[Event] = if round == 0 { &[Event::Ready] } else { &[] };
-        assert_eq!(bench.told(), expected, "ready only once");
+        assert_eq!(bench.events(), expected, "ready only once");
     }
     assert_eq!(bench.session.counters().lease_set_count, 6);
 }
@@ -394,7 +394,7 @@ fn a_request_of_the_old_kind_gives_all_its_tunnels_one_end() {
     let mut bench = Bench::building(SessionConfig::default());
     let end = [0, 0, 1, 9, 9, 9, 9, 9];
     let hops = [[5; 36], [6; 36]];
-    bench.hear(&frame(
+    bench.receive(&frame(
         21,
         &[&SESSION[..], &[2], hops.as_flattened(), &end].concat(),
     ));
@@ -406,7 +406,7 @@ fn a_request_of_the_old_kind_gives_all_its_tunnels_one_end() {
     });
     let [sent] = bench.sent().try_into().unwrap();
     check_lease_set(&sent, &leases);
-    assert_eq!(bench.told(), [Event::Ready]);
+    assert_eq!(bench.events(), [Event::Ready]);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn a_lease_request_is_answered_before_messages_that_wait() {
             .send(peer, b"message", Attempts::Once, None)
             .unwrap();
     }
-    bench.hear(&lease_request(&[lease(2)]));
+    bench.receive(&lease_request(&[lease(2)]));
     let types: Vec<u8> = bench.sent().iter().map(|frame| frame[4]).collect();
     assert_eq!(types, [4, 5, 5, 5]);
 }
@@ -429,25 +429,25 @@ fn what_is_for_another_session_is_ignored_and_counted() {
     let mut bench = Bench::ready();
     let other =
         |message_type: u8, rest: &[u8]| frame(message_type, &[&[0x12, 0x35][..], rest].concat());
-    bench.hear(&other(37, &[0]));
-    bench.hear(&other(21, &[0; 9]));
-    bench.hear(&other(20, &[0]));
-    bench.hear(&other(22, &[0; 13]));
-    bench.hear(&other(31, &[0; 8]));
-    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+    bench.receive(&other(37, &[0]));
+    bench.receive(&other(21, &[0; 9]));
+    bench.receive(&other(20, &[0]));
+    bench.receive(&other(22, &[0; 13]));
+    bench.receive(&other(31, &[0; 8]));
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
     assert_eq!(bench.session.counters().ignored_count, 5);
 }
 
 #[test]
 fn unknown_types_and_unasked_answers_change_nothing() {
     let mut bench = Bench::ready();
-    bench.hear(&frame(99, b"what"));
-    bench.hear(&frame(23, &[0; 64]));
-    bench.hear(&set_date("0.9.57"));
-    bench.hear(&frame(39, &[0x12, 0x34, 0, 0, 0, 9, 1]));
-    bench.hear(&frame(35, &[1; 32]));
-    bench.hear(&message_status(1, 5, 77));
-    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+    bench.receive(&frame(99, b"what"));
+    bench.receive(&frame(23, &[0; 64]));
+    bench.receive(&set_date("0.9.57"));
+    bench.receive(&frame(39, &[0x12, 0x34, 0, 0, 0, 9, 1]));
+    bench.receive(&frame(35, &[1; 32]));
+    bench.receive(&message_status(1, 5, 77));
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
 }
 
 #[test]
@@ -466,9 +466,9 @@ fn a_session_does_not_care_how_the_routers_bytes_are_cut() {
     let run = |pieces: &[&[u8]]| {
         let mut bench = Bench::new(SessionConfig::default());
         for piece in pieces {
-            bench.hear(piece);
+            bench.receive(piece);
         }
-        (bench.sent(), bench.told())
+        (bench.sent(), bench.events())
     };
     let whole = run(&[&script]);
     assert_eq!(whole.1.len(), 5, "{:?}", whole.1);
@@ -514,7 +514,7 @@ fn only_a_ready_session_sends_and_only_what_peers_take() {
         bench.session.send(peer, &message, Attempts::Once, None)
     };
     assert_eq!(send(&mut bench, peer, 1), Err(SendError::NotReady));
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     assert_eq!(send(&mut bench, peer, 40_960), Ok(()));
     assert_eq!(
         send(&mut bench, peer, 40_961),
@@ -545,20 +545,20 @@ fn random_bytes_of_the_longest_message_fit_into_a_payload() {
 #[test]
 fn payloads_become_messages_and_those_that_cannot_be_read_are_counted() {
     let mut bench = Bench::ready();
-    bench.hear(&payload(1, &gzip::stored(b"hello")));
-    assert_eq!(bench.told(), [Event::Message("hello"[..].into())]);
-    bench.hear(&payload(2, &gzip::fixed_huffman(&[7; 40_960])));
-    assert_eq!(bench.told(), [Event::Message(vec![7; 40_960].into())]);
-    bench.hear(&payload(3, b""));
-    assert_eq!(bench.told(), [Event::Message("".into())]);
+    bench.receive(&payload(1, &gzip::stored(b"hello")));
+    assert_eq!(bench.events(), [Event::Message("hello"[..].into())]);
+    bench.receive(&payload(2, &gzip::fixed_huffman(&[7; 40_960])));
+    assert_eq!(bench.events(), [Event::Message(vec![7; 40_960].into())]);
+    bench.receive(&payload(3, b""));
+    assert_eq!(bench.events(), [Event::Message("".into())]);
 
-    bench.hear(&payload(4, b"hello"));
-    bench.hear(&payload(5, &gzip::fixed_huffman(&[7; 40_961])));
-    bench.hear(&payload(6, &gzip::bomb(0, 1_000)));
+    bench.receive(&payload(4, b"hello"));
+    bench.receive(&payload(5, &gzip::fixed_huffman(&[7; 40_961])));
+    bench.receive(&payload(6, &gzip::bomb(0, 1_000)));
     let mut damaged = gzip::stored(b"hello");
     damaged[15] ^= 1;
-    bench.hear(&payload(7, &damaged));
-    assert_eq!(bench.told(), []);
+    bench.receive(&payload(7, &damaged));
+    assert_eq!(bench.events(), []);
     assert_eq!(bench.session.counters().unreadable_count, 4);
     assert_eq!(bench.session.counters().received_count, 3);
     assert_eq!(bench.sent(), Vec::<Vec<u8>>::new(), "i2pd wants no answer");
@@ -567,19 +567,19 @@ fn payloads_become_messages_and_those_that_cannot_be_read_are_counted() {
 #[test]
 fn a_router_that_announces_messages_is_asked_for_them_and_told_of_their_arrival() {
     let mut bench = Bench::ready();
-    bench.hear(&message_status(0x0102, 0, 1));
+    bench.receive(&message_status(0x0102, 0, 1));
     assert_eq!(
         bench.sent(),
         [frame(6, &[0x12, 0x34, 0, 0, 1, 2])],
         "ReceiveMessageBegin"
     );
-    bench.hear(&payload(0x0102, &gzip::stored(b"x")));
+    bench.receive(&payload(0x0102, &gzip::stored(b"x")));
     assert_eq!(
         bench.sent(),
         [frame(7, &[0x12, 0x34, 0, 0, 1, 2])],
         "ReceiveMessageEnd"
     );
-    assert_eq!(bench.told(), [Event::Message("x"[..].into())]);
+    assert_eq!(bench.events(), [Event::Message("x"[..].into())]);
 }
 
 // --- reports ---
@@ -594,12 +594,12 @@ fn a_failure_is_told_for_i2pds_statuses_which_are_matched_by_nonce() {
             .send(peer, b"m", Attempts::Once, None)
             .unwrap();
         let nonce = nonce(&bench.sent()[0]);
-        bench.hear(&message_status(100, 1, nonce));
-        assert_eq!(bench.told(), []);
-        bench.hear(&message_status(101, status, nonce));
-        bench.hear(&message_status(102, status, nonce));
+        bench.receive(&message_status(100, 1, nonce));
+        assert_eq!(bench.events(), []);
+        bench.receive(&message_status(101, status, nonce));
+        bench.receive(&message_status(102, status, nonce));
         let reason = Undelivered(MessageStatus(status));
-        assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
+        assert_eq!(bench.events(), [undelivered(peer, None, reason)]);
     }
 }
 
@@ -614,12 +614,12 @@ fn a_java_router_reports_by_message_id_under_a_nonce_of_its_own() {
             .unwrap();
     }
     let nonces: Vec<u32> = bench.sent().iter().map(|frame| nonce(frame)).collect();
-    bench.hear(&message_status(7, 1, nonces[0]));
-    bench.hear(&message_status(8, 1, nonces[1]));
-    bench.hear(&message_status(7, 4, 1));
-    bench.hear(&message_status(8, 5, 2));
+    bench.receive(&message_status(7, 1, nonces[0]));
+    bench.receive(&message_status(8, 1, nonces[1]));
+    bench.receive(&message_status(7, 4, 1));
+    bench.receive(&message_status(8, 5, 2));
     let (to, reason) = (peers[1], Undelivered(MessageStatus::GUARANTEED_FAILURE));
-    assert_eq!(bench.told(), [undelivered(to, None, reason)]);
+    assert_eq!(bench.events(), [undelivered(to, None, reason)]);
 }
 
 // --- lanes ---
@@ -648,18 +648,18 @@ fn one_message_of_a_lane_is_on_its_way_at_a_time_where_the_router_is_javas() {
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 1, 1, 2, 2]);
         assert_eq!(first.len(), 2, "one of each lane");
-        bench.hear(&message_status(7, 1, first[0]));
-        bench.hear(&message_status(8, 1, first[1]));
+        bench.receive(&message_status(7, 1, first[0]));
+        bench.receive(&message_status(8, 1, first[1]));
         assert!(went_out(&mut bench).is_empty(), "accepted is not sent");
         // Under a nonce of the router's own, which is that of the other message.
-        bench.hear(&message_status(7, 4, first[1]));
+        bench.receive(&message_status(7, 4, first[1]));
         let second = went_out(&mut bench);
         assert_eq!(second, [first[0] + 1], "the next of the first lane");
-        bench.hear(&message_status(9, 1, second[0]));
-        bench.hear(&message_status(9, 4, 1));
+        bench.receive(&message_status(9, 1, second[0]));
+        bench.receive(&message_status(9, 4, 1));
         assert_eq!(went_out(&mut bench), [first[0] + 2]);
         assert!(bench.session.is_ordered());
-        assert_eq!(bench.told(), []);
+        assert_eq!(bench.events(), []);
     }
 }
 
@@ -670,16 +670,16 @@ fn lanes_open_when_the_first_report_of_an_i2pd_shows_what_it_is() {
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 2, 2, 2, 3]);
         assert_eq!(first.len(), 3);
-        bench.hear(&message_status(7, 1, first[0]));
-        bench.hear(&message_status(8, status, first[0]));
+        bench.receive(&message_status(7, 1, first[0]));
+        bench.receive(&message_status(8, status, first[0]));
         assert!(!bench.session.is_ordered());
         assert_eq!(went_out(&mut bench), [first[1] + 1, first[1] + 2]);
         assert_eq!(send_in(&mut bench, peer, &[2, 2, 3]).len(), 3);
         // A message without a report is no failure then.
-        bench.told();
+        bench.events();
         bench.pass(second(10));
         bench.pass(second(60));
-        assert_eq!(bench.told(), []);
+        assert_eq!(bench.events(), []);
         assert_eq!(bench.session.poll_timeout(), None);
     }
 }
@@ -691,8 +691,8 @@ fn guaranteed_stays_so_at_an_i2pd_and_best_effort_never_waits() {
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 1, 1]);
         assert_eq!(first.len(), at_once);
-        bench.hear(&message_status(7, 1, first[0]));
-        bench.hear(&message_status(8, 4, first[0]));
+        bench.receive(&message_status(7, 1, first[0]));
+        bench.receive(&message_status(8, 4, first[0]));
         assert_eq!(went_out(&mut bench).len(), usize::from(at_once == 1));
         assert_eq!(bench.session.is_ordered(), at_once == 1);
     }
@@ -716,23 +716,23 @@ fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
         let out = went_out(&mut bench);
         let (even, odd): (Vec<u32>, Vec<u32>) =
             out.iter().partition(|&n| (n - out[0]).is_multiple_of(2));
-        bench.hear(&message_status(7, 1, even[0]));
-        bench.hear(&message_status(8, 5, even[0]));
+        bench.receive(&message_status(7, 1, even[0]));
+        bench.receive(&message_status(8, 5, even[0]));
         let told = [undelivered(
             peer,
             Some(Lane(0)),
             Undelivered(MessageStatus::GUARANTEED_FAILURE),
         )];
-        assert_eq!(bench.told(), told, "once");
+        assert_eq!(bench.events(), told, "once");
         let mut waiting = odd;
         let mut count = 0;
         while let Some(nonce) = waiting.pop() {
             count += 1;
-            bench.hear(&message_status(9, 4, nonce));
+            bench.receive(&message_status(9, 4, nonce));
             waiting.extend(went_out(&mut bench));
             assert!(waiting.iter().all(|nonce| (nonce - out[0]) % 2 == 1));
         }
-        assert_eq!((count, bench.told()), (30, vec![]), "{order:?}");
+        assert_eq!((count, bench.events()), (30, vec![]), "{order:?}");
         assert_eq!(bench.session.waiting_bytes(), 0);
     }
 }
@@ -744,12 +744,12 @@ fn a_message_of_a_lane_on_which_nothing_is_reported_is_lost_after_a_minute() {
     assert_eq!(send_in(&mut bench, peer, &[1, 1]).len(), 1);
     for seconds in [10, 49] {
         bench.pass(second(seconds));
-        assert_eq!((bench.told(), went_out(&mut bench)), (vec![], vec![]));
+        assert_eq!((bench.events(), went_out(&mut bench)), (vec![], vec![]));
     }
     bench.pass(second(1));
     let told = [undelivered(peer, Some(Lane(1)), Undelivered::NO_REPORT)];
     assert_eq!(
-        (&bench.told()[..], went_out(&mut bench)),
+        (&bench.events()[..], went_out(&mut bench)),
         (&told[..], vec![])
     );
     assert_eq!(bench.session.waiting_bytes(), 0);
@@ -763,10 +763,10 @@ fn leaving_waits_until_the_lanes_are_empty() {
     let first = send_in(&mut bench, peer, &[1, 1]);
     bench.session.leave(bench.now);
     assert_eq!(bench.sent(), Vec::<Vec<u8>>::new());
-    bench.hear(&message_status(7, 4, first[0]));
+    bench.receive(&message_status(7, 4, first[0]));
     let second = went_out(&mut bench);
     assert_eq!(second.len(), 1);
-    bench.hear(&message_status(7, 4, second[0]));
+    bench.receive(&message_status(7, 4, second[0]));
     assert_eq!(bench.sent(), [frame(3, &[0x12, 0x34])]);
 }
 
@@ -779,9 +779,9 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
     let [first] = bench.sent().try_into().unwrap();
     // Pauses of 1, 2 and 4 s; the fourth would end after 15 s.
     for pause in [1, 2, 4] {
-        bench.hear(&message_status(1, 1, nonce(&first)));
-        bench.hear(&message_status(2, 21, nonce(&first)));
-        assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+        bench.receive(&message_status(1, 1, nonce(&first)));
+        bench.receive(&message_status(2, 21, nonce(&first)));
+        assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
         assert_eq!(
             bench.session.poll_timeout(),
             Some(bench.now + second(pause))
@@ -789,9 +789,9 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
         bench.pass(second(pause));
         assert_eq!(bench.sent(), std::slice::from_ref(&first));
     }
-    bench.hear(&message_status(3, 21, nonce(&first)));
+    bench.receive(&message_status(3, 21, nonce(&first)));
     let reason = Undelivered(MessageStatus::NO_LEASE_SET);
-    assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
+    assert_eq!(bench.events(), [undelivered(peer, None, reason)]);
     assert_eq!(bench.session.counters().undelivered_count, 1);
 }
 
@@ -803,15 +803,15 @@ fn the_pause_before_another_attempt_is_eight_seconds_at_most() {
     bench.session.send(peer, b"syn", until, None).unwrap();
     let nonce = nonce(&bench.sent()[0]);
     for pause in [1, 2, 4, 8, 8] {
-        bench.hear(&message_status(1, 21, nonce));
-        assert_eq!(bench.told(), []);
+        bench.receive(&message_status(1, 21, nonce));
+        assert_eq!(bench.events(), []);
         bench.pass(second(pause));
         assert_eq!(bench.sent().len(), 1, "{pause} s");
     }
     // The next would be when the time is over.
-    bench.hear(&message_status(1, 21, nonce));
+    bench.receive(&message_status(1, 21, nonce));
     let reason = Undelivered(MessageStatus::NO_LEASE_SET);
-    assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
+    assert_eq!(bench.events(), [undelivered(peer, None, reason)]);
 }
 
 #[test]
@@ -821,12 +821,12 @@ fn a_message_that_arrives_at_last_is_not_tried_again() {
     let until = Attempts::Until(bench.now + second(10));
     bench.session.send(peer, b"syn", until, None).unwrap();
     let nonce = nonce(&bench.sent()[0]);
-    bench.hear(&message_status(1, 21, nonce));
+    bench.receive(&message_status(1, 21, nonce));
     bench.pass(second(1));
     assert_eq!(bench.sent().len(), 1);
-    bench.hear(&message_status(2, 4, nonce));
+    bench.receive(&message_status(2, 4, nonce));
     bench.pass(second(100));
-    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
 }
 
 /// Sends messages of 32 KiB that do not compress, and returns their frames.
@@ -854,13 +854,13 @@ fn half_a_mebibyte_goes_out_before_the_router_reports() {
     // Nothing is due before reports are missed.
     let missed = Some(bench.now + second(10));
     assert_eq!(bench.session.poll_timeout(), missed);
-    bench.hear(&message_status(1, 1, nonce(&sent[0])));
+    bench.receive(&message_status(1, 1, nonce(&sent[0])));
     assert_eq!(bench.sent().len(), 0, "accepted is not sent");
     for frame in &sent[..3] {
-        bench.hear(&message_status(1, 4, nonce(frame)));
+        bench.receive(&message_status(1, 4, nonce(frame)));
     }
     assert_eq!(bench.sent().len(), 3);
-    bench.hear(&message_status(1, 5, nonce(&sent[3])));
+    bench.receive(&message_status(1, 5, nonce(&sent[3])));
     assert_eq!(bench.sent().len(), 1, "a failure makes room as well");
 }
 
@@ -881,13 +881,13 @@ fn a_router_that_never_reports_is_not_waited_for() {
 fn a_router_that_reported_before_keeps_its_window() {
     let mut bench = Bench::ready();
     let sent = send_much(&mut bench, 40);
-    bench.hear(&message_status(1, 4, nonce(&sent[0])));
+    bench.receive(&message_status(1, 4, nonce(&sent[0])));
     assert_eq!(bench.sent().len(), 1);
     bench.pass(second(10));
     assert_eq!(bench.sent().len(), 16);
     // A late report is still understood.
-    bench.hear(&message_status(1, 5, nonce(&sent[1])));
-    assert!(matches!(bench.told()[..], [Event::Undelivered { .. }]));
+    bench.receive(&message_status(1, 5, nonce(&sent[1])));
+    assert!(matches!(bench.events()[..], [Event::Undelivered { .. }]));
 }
 
 #[test]
@@ -896,12 +896,12 @@ fn messages_go_out_at_the_rate_and_answers_at_once() {
         bytes_per_second: 65_536,
         ..SessionConfig::default()
     });
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     bench.sent();
-    bench.told();
+    bench.events();
     let first = send_much(&mut bench, 10);
     assert_eq!(first.len(), 4, "a burst of 128 KiB");
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     assert_eq!(bench.sent().len(), 1);
     for _ in 0..6 {
         let wait = bench.session.poll_timeout().unwrap() - bench.now;
@@ -931,9 +931,9 @@ fn a_hash_is_looked_up_and_its_destination_remembered() {
         &own_hash().0,
     ];
     assert_eq!(question, frame(38, &expected.concat()));
-    bench.hear(&host_reply(&question, &key_destination(5)));
+    bench.receive(&host_reply(&question, &key_destination(5)));
     let result = Ok(key_destination(5));
-    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+    assert_eq!(bench.events(), [Event::LookedUp { lookup: id, result }]);
     bench
         .session
         .send(own_hash(), b"m", Attempts::Once, None)
@@ -953,9 +953,9 @@ fn a_name_is_looked_up_as_it_is() {
     let id = bench.session.look_up(bench.now, query);
     let [question] = bench.sent().try_into().unwrap();
     assert_eq!(question[15..], *b"\x01\x08site.i2p");
-    bench.hear(&host_reply(&question, &key_destination(6)));
+    bench.receive(&host_reply(&question, &key_destination(6)));
     let result = Ok(key_destination(6));
-    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+    assert_eq!(bench.events(), [Event::LookedUp { lookup: id, result }]);
 }
 
 #[test]
@@ -974,10 +974,10 @@ fn what_is_not_found_is_asked_for_again_until_the_time_is_over() {
     let mut bench = Bench::ready();
     let id = bench.session.look_up(bench.now, Query::Hash(own_hash()));
     let mut questions = 0;
-    while bench.told().is_empty() {
+    while bench.events().is_empty() {
         if let Some(question) = bench.sent().first() {
             questions += 1;
-            bench.hear(&host_reply(question, &[]));
+            bench.receive(&host_reply(question, &[]));
         }
         let wait = bench.session.poll_timeout().unwrap() - bench.now;
         assert!(wait > Duration::ZERO && wait <= second(2));
@@ -988,7 +988,7 @@ fn what_is_not_found_is_asked_for_again_until_the_time_is_over() {
     }
     assert_eq!(questions, 30);
     let result = Err(LookupError::NotFound);
-    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+    assert_eq!(bench.events(), [Event::LookedUp { lookup: id, result }]);
 }
 
 #[test]
@@ -996,8 +996,8 @@ fn another_destination_than_that_of_the_hash_is_not_taken() {
     let mut bench = Bench::ready();
     bench.session.look_up(bench.now, Query::Hash(own_hash()));
     let [question] = bench.sent().try_into().unwrap();
-    bench.hear(&host_reply(&question, &key_destination(6)));
-    assert_eq!(bench.told(), []);
+    bench.receive(&host_reply(&question, &key_destination(6)));
+    assert_eq!(bench.events(), []);
     bench.pass(second(2));
     assert_eq!(bench.sent().len(), 1, "asked again");
 }
@@ -1007,7 +1007,7 @@ fn a_lookup_waits_until_the_session_is_ready() {
     let mut bench = Bench::building(SessionConfig::default());
     bench.session.look_up(bench.now, Query::Hash(own_hash()));
     assert_eq!(bench.sent().len(), 0);
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     let types: Vec<u8> = bench.sent().iter().map(|frame| frame[4]).collect();
     assert_eq!(types, [4, 38]);
 }
@@ -1020,7 +1020,7 @@ fn lookups_that_are_due_together_are_a_frame_each() {
             .session
             .look_up(bench.now, Query::Hash(DestinationHash([hash; 32])));
     }
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     let types = |frames: &[Vec<u8>]| -> Vec<u8> { frames.iter().map(|frame| frame[4]).collect() };
     assert_eq!(types(&bench.sent()), [4, 38, 38, 38]);
     // Nobody answers: they are asked again at one time.
@@ -1032,17 +1032,17 @@ fn lookups_that_are_due_together_are_a_frame_each() {
 fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
     for version in ["0.8.8", "0.9.10", "0.9", "", "x.9.11"] {
         let mut bench = Bench::new(SessionConfig::default());
-        bench.hear(&set_date(version));
-        bench.hear(&session_status(1));
-        bench.hear(&lease_request(&[lease(1)]));
+        bench.receive(&set_date(version));
+        bench.receive(&session_status(1));
+        bench.receive(&lease_request(&[lease(1)]));
         bench.sent();
-        bench.told();
+        bench.events();
         let name = bench
             .session
             .look_up(bench.now, Query::Name("a.i2p".to_owned()));
         let result = Err(LookupError::NamesUnsupported);
         assert_eq!(
-            bench.told(),
+            bench.events(),
             [Event::LookedUp {
                 lookup: name,
                 result
@@ -1051,13 +1051,13 @@ fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
 
         let hash = bench.session.look_up(bench.now, Query::Hash(own_hash()));
         assert_eq!(bench.sent(), [frame(34, &own_hash().0)], "{version}");
-        bench.hear(&frame(35, &own_hash().0));
+        bench.receive(&frame(35, &own_hash().0));
         bench.pass(second(2));
         assert_eq!(bench.sent(), [frame(34, &own_hash().0)], "asked again");
-        bench.hear(&frame(35, &key_destination(5)));
+        bench.receive(&frame(35, &key_destination(5)));
         let result = Ok(key_destination(5));
         assert_eq!(
-            bench.told(),
+            bench.events(),
             [Event::LookedUp {
                 lookup: hash,
                 result
@@ -1066,9 +1066,9 @@ fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
     }
     for version in ["0.9.11", "0.9.57", "0.9.57-1", "0.10.0", "1.0"] {
         let mut bench = Bench::new(SessionConfig::default());
-        bench.hear(&set_date(version));
-        bench.hear(&session_status(1));
-        bench.hear(&lease_request(&[lease(1)]));
+        bench.receive(&set_date(version));
+        bench.receive(&session_status(1));
+        bench.receive(&lease_request(&[lease(1)]));
         bench.sent();
         bench.session.look_up(bench.now, Query::Hash(own_hash()));
         assert_eq!(bench.sent()[0][4], 38, "{version}");
@@ -1082,8 +1082,8 @@ fn tested() -> (Bench, Vec<u8>) {
         self_test: SelfTest::On,
         ..Bench::zero_hop()
     });
-    bench.hear(&lease_request(&[lease(1)]));
-    assert_eq!(bench.told(), [Event::Ready]);
+    bench.receive(&lease_request(&[lease(1)]));
+    assert_eq!(bench.events(), [Event::Ready]);
     let [_, probe] = bench.sent().try_into().unwrap();
     (bench, probe)
 }
@@ -1099,11 +1099,11 @@ fn probe_payload(probe: &[u8]) -> &[u8] {
 #[test]
 fn a_message_to_itself_tells_that_a_session_can_be_reached() {
     let (mut bench, probe) = tested();
-    bench.hear(&payload(1, probe_payload(&probe)));
-    assert_eq!(bench.told(), [Event::Reachable]);
-    bench.hear(&payload(2, probe_payload(&probe)));
+    bench.receive(&payload(1, probe_payload(&probe)));
+    assert_eq!(bench.events(), [Event::Reachable]);
+    bench.receive(&payload(2, probe_payload(&probe)));
     bench.pass(second(1000));
-    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]), "once");
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]), "once");
 }
 
 #[test]
@@ -1113,18 +1113,18 @@ fn a_session_that_cannot_be_reached_says_so_once_and_goes_on_trying() {
         bench.pass(second(4));
         assert_eq!(bench.sent(), Vec::<Vec<u8>>::new(), "not before its time");
         bench.pass(second(1));
-        assert_eq!(bench.told(), []);
+        assert_eq!(bench.events(), []);
         assert_eq!(bench.sent(), std::slice::from_ref(&first));
     }
     bench.pass(second(15));
-    assert_eq!(bench.told(), [Event::Unreachable]);
+    assert_eq!(bench.events(), [Event::Unreachable]);
     for _ in 0..10 {
         assert_eq!(bench.sent(), std::slice::from_ref(&first));
         bench.pass(second(15));
-        assert_eq!(bench.told(), []);
+        assert_eq!(bench.events(), []);
     }
-    bench.hear(&payload(1, probe_payload(&first)));
-    assert_eq!(bench.told(), [Event::Reachable]);
+    bench.receive(&payload(1, probe_payload(&first)));
+    assert_eq!(bench.events(), [Event::Reachable]);
 }
 
 // --- end ---
@@ -1146,10 +1146,10 @@ fn leaving_sends_what_waits_and_then_destroys_the_session() {
         bench.session.send(peer, b"late", Attempts::Once, None),
         Err(SendError::NotReady)
     );
-    bench.hear(&lease_request(&[lease(1)]));
+    bench.receive(&lease_request(&[lease(1)]));
     assert_eq!(bench.sent().len(), 1, "lease sets are given to the end");
-    bench.hear(&session_status(0));
-    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+    bench.receive(&session_status(0));
+    assert_eq!(bench.events(), [Event::Ended(Ok(()))]);
 }
 
 /// The end of a session whose router asks for a lease set so often, at this interval.
@@ -1157,8 +1157,8 @@ fn ended_by_requests(count: usize, interval: Duration, reads: impl Fn() -> bool)
     let mut bench = Bench::ready();
     for _ in 0..count {
         bench.now += interval;
-        bench.hear(&lease_request(&[lease(1)]));
-        if let Some(last) = bench.told().pop() {
+        bench.receive(&lease_request(&[lease(1)]));
+        if let Some(last) = bench.events().pop() {
             return Some(last);
         }
         if reads() {
@@ -1181,14 +1181,14 @@ fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() 
     let answered = |bench: &mut Bench| {
         let requests = (0..3_000).take_while(|_| {
             bench.now += second(1);
-            bench.hear(&lease_request(&[lease(1)]));
-            bench.told().is_empty()
+            bench.receive(&lease_request(&[lease(1)]));
+            bench.events().is_empty()
         });
         requests.count()
     };
     for _ in 0..100 {
         bench.now += second(1);
-        bench.hear(&lease_request(&[lease(1)]));
+        bench.receive(&lease_request(&[lease(1)]));
     }
     assert!(bench.session.poll_transmit(bench.now).is_some());
     let mut other = Bench::ready();
@@ -1223,16 +1223,16 @@ fn leaving_does_not_wait_for_ever() {
     let mut bench = Bench::ready();
     bench.session.leave(bench.now);
     bench.pass(second(2));
-    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+    assert_eq!(bench.events(), [Event::Ended(Ok(()))]);
 
     let mut bench = Bench::ready();
     bench.session.leave(bench.now);
     bench.session.handle_close();
-    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+    assert_eq!(bench.events(), [Event::Ended(Ok(()))]);
 
     let mut bench = Bench::new(SessionConfig::default());
     bench.session.leave(bench.now);
-    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+    assert_eq!(bench.events(), [Event::Ended(Ok(()))]);
 }
 
 #[test]
@@ -1241,9 +1241,9 @@ fn options_that_do_not_fit_are_an_error_and_no_panic() {
         nickname: "x".repeat(256),
         ..SessionConfig::default()
     });
-    bench.hear(&set_date("0.9.57"));
+    bench.receive(&set_date("0.9.57"));
     assert!(matches!(
-        bench.told()[..],
+        bench.events()[..],
         [Event::Ended(Err(SessionError::Options(_)))]
     ));
 }

@@ -167,7 +167,7 @@ impl App {
     }
 
     /// Shows a message; the next key takes it away.
-    pub fn tell(&mut self, text: String) {
+    pub fn show_message(&mut self, text: String) {
         self.message = text;
     }
 

@@ -141,10 +141,10 @@ fn say(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
 }
 
-fn hear(mut stream: &TcpStream, bytes: &[u8]) {
-    let mut heard = vec![0; bytes.len()];
-    stream.read_exact(&mut heard).unwrap();
-    assert_eq!(heard, bytes);
+fn expect_bytes(mut stream: &TcpStream, bytes: &[u8]) {
+    let mut received = vec![0; bytes.len()];
+    stream.read_exact(&mut received).unwrap();
+    assert_eq!(received, bytes);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn conversations_are_shown_as_they_go_on_and_are_text_whatever_is_in_them() {
         b"<img src=x onerror=\"document.title='taken'\">",
     ] {
         say(&stream, hostile);
-        hear(&stream, hostile);
+        expect_bytes(&stream, hostile);
     }
     shown.shows("#rows", "SYN");
     shown.shows("#rows", "<script>document.title");
@@ -194,7 +194,7 @@ fn rules_faults_pause_step_and_kill_are_at_hand() {
     shown.shows("#rules", "1. dir==c2s");
     let stream = shown.connect();
     say(&stream, b"one");
-    hear(&stream, b"two");
+    expect_bytes(&stream, b"two");
     shown.shows("#rules", "1 match: 1 changed");
     shown.shows("#rows .touched", "rule 1: dir==c2s");
 
@@ -215,7 +215,7 @@ fn rules_faults_pause_step_and_kill_are_at_hand() {
     });
     browser.click("#pause");
     shown.shows("#state", "running");
-    hear(&stream, b"three");
+    expect_bytes(&stream, b"three");
 
     browser.click("#conversations .pick");
     shown.shows("#ladder-title", "Messages of c1");
@@ -239,7 +239,7 @@ fn a_phone_shows_all_of_it_without_scrolling_sideways() {
     let stream = shown.connect();
     let long = [b'x'; 300];
     say(&stream, &long);
-    hear(&stream, &long);
+    expect_bytes(&stream, &long);
     shown.shows("#rows", "DATA");
     for (width, columns) in [(360, 1), (800, 2), (1400, 3)] {
         let metrics =

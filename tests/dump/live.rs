@@ -27,10 +27,10 @@ struct Capture(Child);
 
 impl Capture {
     fn start(output: &Path, arguments: &[&str]) -> Self {
-        Self::telling(output, arguments, Stdio::null())
+        Self::with_output(output, arguments, Stdio::null())
     }
 
-    fn telling(output: &Path, arguments: &[&str], stdout: Stdio) -> Self {
+    fn with_output(output: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
             .args([
                 "-i",
@@ -172,7 +172,7 @@ fn sighup_ends_a_live_capture_as_ctrl_c_does() {
         let told = [Signal::INT, Signal::HUP].map(|signal| {
             let directory = tempfile::tempdir().unwrap();
             let output = directory.path().join("live.pcapng");
-            let mut capture = Capture::telling(&output, &["-q", "-z", "types"], Stdio::piped());
+            let mut capture = Capture::with_output(&output, &["-q", "-z", "types"], Stdio::piped());
             exchange(&output, |_| true);
             let id = Pid::from_raw(i32::try_from(capture.0.id()).unwrap()).unwrap();
             kill_process(id, signal).unwrap();

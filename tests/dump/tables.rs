@@ -376,7 +376,7 @@ const WIDE: [&str; 3] = [
 ];
 
 /// Captures of every kind of line: long findings, names, addresses, payloads.
-fn telling_captures() -> Vec<String> {
+fn captures_of_every_line() -> Vec<String> {
     let mut captures = Vec::new();
     for entry in fs::read_dir("captures").unwrap() {
         let path = entry.unwrap().path();
@@ -396,7 +396,7 @@ fn columns(text: &str) -> usize {
 
 #[test]
 fn no_terminal_has_to_break_a_line_within_a_word() {
-    for capture in telling_captures() {
+    for capture in captures_of_every_line() {
         for output in WIDE {
             let arguments = output.split(' ').chain([&*capture]);
             let run = command(arguments).env("COLUMNS", "80").output().unwrap();
@@ -416,7 +416,7 @@ fn no_terminal_has_to_break_a_line_within_a_word() {
 fn nothing_is_cut_on_a_wide_terminal_that_would_fit() {
     for width in [120, 200] {
         let mut widest = 0;
-        for capture in telling_captures() {
+        for capture in captures_of_every_line() {
             let arguments = ["-z", "conv", &*capture];
             let mut run = command(arguments);
             let output = run.env("COLUMNS", width.to_string()).output().unwrap();

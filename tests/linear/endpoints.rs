@@ -35,7 +35,7 @@ impl Rig {
         }
     }
 
-    fn hear(&mut self, from: u32, message: Vec<u8>) {
+    fn receive(&mut self, from: u32, message: Vec<u8>) {
         self.endpoint
             .handle_message(self.now, Some(from), message.into());
         self.drain();
@@ -77,10 +77,10 @@ impl Rig {
 linear!(messages_for_conversations_that_there_are_not, 500, |size| {
     let mut rig = Rig::new(Config::default());
     for number in 0..size as u32 {
-        rig.hear(1, client_data(id(number + 1), b"x"));
-        rig.hear(1, server_data(id(number + 1), b"x"));
-        rig.hear(1, ack(id(number + 1), id(number + 2)));
-        rig.hear(1, chaff(id(number + 1), b"x"));
+        rig.receive(1, client_data(id(number + 1), b"x"));
+        rig.receive(1, server_data(id(number + 1), b"x"));
+        rig.receive(1, ack(id(number + 1), id(number + 2)));
+        rig.receive(1, chaff(id(number + 1), b"x"));
     }
 });
 
@@ -88,7 +88,7 @@ linear!(conversations_of_one_peer_that_stay, 300, |size| {
     let mut rig = Rig::new(Config::default());
     let destination = sample_destination();
     for number in 0..size as u32 {
-        rig.hear(1, syn(id(number + 1), &destination));
+        rig.receive(1, syn(id(number + 1), &destination));
     }
 });
 
@@ -96,7 +96,7 @@ linear!(conversations_of_as_many_peers, 600, |size| {
     let mut rig = Rig::new(Config::for_datagrams());
     let destination = sample_destination();
     for number in 0..size as u32 {
-        rig.hear(number, syn(id(1), &destination));
+        rig.receive(number, syn(id(1), &destination));
     }
     rig.wait(Duration::from_secs(1_000));
     assert!(rig.endpoint.is_empty());
@@ -109,7 +109,7 @@ linear!(forged_addresses_beyond_a_limit_of_many, 300, |size| {
     let mut rig = Rig::new(config);
     let destination = sample_destination();
     for number in 0..size as u32 {
-        rig.hear(number, syn(id(1), &destination));
+        rig.receive(number, syn(id(1), &destination));
     }
     assert_eq!(rig.endpoint.half_open_count(), size / 2);
     assert_eq!(rig.announced.len(), size, "each had a place for a while");
@@ -119,7 +119,7 @@ linear!(copies_of_one_syn, 500, |size| {
     let mut rig = Rig::new(Config::for_datagrams());
     let destination = sample_destination();
     for _ in 0..size {
-        rig.hear(1, syn(id(1), &destination));
+        rig.receive(1, syn(id(1), &destination));
     }
 });
 
@@ -127,10 +127,10 @@ linear!(conversations_that_are_opened_and_closed, 300, |size| {
     let mut rig = Rig::new(Config::default());
     let destination = sample_destination();
     for number in 0..size as u32 {
-        rig.hear(1, syn(id(number + 1), &destination));
+        rig.receive(1, syn(id(number + 1), &destination));
         let server = rig.announced.pop().expect("it was accepted");
-        rig.hear(1, client_data(server, b"x"));
-        rig.hear(1, client_close(server));
+        rig.receive(1, client_data(server, b"x"));
+        rig.receive(1, client_close(server));
     }
     assert!(rig.endpoint.is_empty());
 });
@@ -146,17 +146,17 @@ linear!(data_before_the_answer, 500, |size| {
     rig.drain();
     let client = rig.endpoint.client_id(handle).expect("it was opened").0.0;
     for _ in 0..size {
-        rig.hear(1, server_data(client, b"x"));
+        rig.receive(1, server_data(client, b"x"));
     }
-    rig.hear(1, ack(client, [1, 2, 3]));
+    rig.receive(1, ack(client, [1, 2, 3]));
 });
 
 linear!(bytes_one_by_one, 500, |size| {
     let mut rig = Rig::new(Config::default());
-    rig.hear(1, syn(id(1), &sample_destination()));
+    rig.receive(1, syn(id(1), &sample_destination()));
     let server = rig.announced.pop();
     for _ in 0..size {
-        rig.hear(1, client_data(server.expect("it was accepted"), b"x"));
+        rig.receive(1, client_data(server.expect("it was accepted"), b"x"));
     }
 });
 

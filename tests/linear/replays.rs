@@ -76,7 +76,7 @@ impl Rig {
         }
     }
 
-    fn hear(&mut self, message: Vec<u8>) {
+    fn receive(&mut self, message: Vec<u8>) {
         self.mock.handle_message(self.now, Some(1), &message.into());
         loop {
             match self.mock.poll_output(self.now) {
@@ -97,10 +97,10 @@ fn asks_in_pieces(size: usize, masks: &[&str]) {
     let request = vec![b'r'; 64 * size.max(1)];
     let recorded = recording(1, |_| request.clone());
     let mut rig = Rig::new(&recorded, Loops::Forever, masks);
-    rig.hear(syn(id(1), b""));
+    rig.receive(syn(id(1), b""));
     let server = rig.announced[0];
     for piece in request.chunks(64) {
-        rig.hear(client_data(server, piece));
+        rig.receive(client_data(server, piece));
     }
 }
 
@@ -116,11 +116,11 @@ linear!(a_request_in_small_pieces_beside_a_mask, 250, |size| {
 linear!(a_web_request_that_never_ends, 200, |size| {
     let recorded = recording(1, |_| b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec());
     let mut rig = Rig::new(&recorded, Loops::Forever, &[]);
-    rig.hear(syn(id(1), b""));
+    rig.receive(syn(id(1), b""));
     let server = rig.announced[0];
-    rig.hear(client_data(server, b"GET / HTTP/1.1\r\n"));
+    rig.receive(client_data(server, b"GET / HTTP/1.1\r\n"));
     for _ in 0..size {
-        rig.hear(client_data(
+        rig.receive(client_data(
             server,
             b"A: 0123456789012345678901234567890123456789\r\n",
         ));
@@ -133,10 +133,10 @@ linear!(clients_that_ask_when_all_is_taken, 100, |size| {
     });
     let mut rig = Rig::new(&recorded, Loops::Times(1), &[]);
     for number in 0..size as u32 {
-        rig.hear(syn(id(number + 1), b""));
+        rig.receive(syn(id(number + 1), b""));
     }
     for server in rig.announced.clone() {
-        rig.hear(client_data(server, b"r"));
+        rig.receive(client_data(server, b"r"));
     }
 });
 
@@ -146,9 +146,9 @@ linear!(requests_of_which_each_is_the_last_recorded, 100, |size| {
     });
     let mut rig = Rig::new(&recorded, Loops::Times(1), &[]);
     for number in (0..size).rev() {
-        rig.hear(syn(id(number as u32 + 1), b""));
+        rig.receive(syn(id(number as u32 + 1), b""));
         let server = *rig.announced.last().expect("it was accepted");
-        rig.hear(client_data(
+        rig.receive(client_data(
             server,
             format!("request {number}\n").as_bytes(),
         ));
@@ -196,8 +196,8 @@ linear!(clients_that_fill_what_a_mock_may_hold, 1_000, |size| {
     options.max_held_bytes = 64 * size.max(1);
     let mut rig = Rig::with(&recorded, options, &[]);
     for number in 0..2 * size as u32 {
-        rig.hear(syn(id(number + 1), b""));
+        rig.receive(syn(id(number + 1), b""));
         let server = rig.announced[number as usize];
-        rig.hear(client_data(server, &[b'r'; 64]));
+        rig.receive(client_data(server, &[b'r'; 64]));
     }
 });

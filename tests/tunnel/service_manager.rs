@@ -40,7 +40,7 @@ impl Manager {
     }
 
     /// What comes next, if anything does in this time.
-    fn hears(&self, patience: Duration) -> Option<String> {
+    fn next_notification(&self, patience: Duration) -> Option<String> {
         self.socket.set_read_timeout(Some(patience)).unwrap();
         let mut said = [0; 1024];
         match self.socket.recv(&mut said) {
@@ -51,10 +51,10 @@ impl Manager {
     }
 
     /// The first word that is no sign of life.
-    fn hears_of_state(&self) -> String {
+    fn next_state(&self) -> String {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            match self.hears(PATIENCE) {
+            match self.next_notification(PATIENCE) {
                 Some(said) if said.trim_end() == "WATCHDOG=1" => {}
                 Some(said) => return said,
                 None => break,
@@ -66,7 +66,10 @@ impl Manager {
     /// Waits until signs of life come as often as they must, for five times in a row.
     fn sees_it_alive(&self) {
         for _ in 0..5 {
-            assert_eq!(self.hears(WATCHDOG).as_deref(), Some("WATCHDOG=1\n"));
+            assert_eq!(
+                self.next_notification(WATCHDOG).as_deref(),
+                Some("WATCHDOG=1\n")
+            );
         }
     }
 }
@@ -76,10 +79,10 @@ fn a_server_is_ready_lives_and_stops() {
     let manager = Manager::new();
     let mut server = manager.serve(echo());
     let expected = format!("READY=1\nSTATUS={}\n", server.ready.trim_end());
-    assert_eq!(manager.hears_of_state(), expected);
+    assert_eq!(manager.next_state(), expected);
     manager.sees_it_alive();
     server.signal(Signal::TERM);
-    assert_eq!(manager.hears_of_state(), "STOPPING=1\n");
+    assert_eq!(manager.next_state(), "STOPPING=1\n");
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -92,12 +95,12 @@ fn a_client_is_ready_when_its_server_is_there_and_not_before() {
         let listen = "127.0.0.1:0";
         let client =
             scope.spawn(|| manager.start(&["client", "--carrier", &carrier, "--listen", listen]));
-        assert_eq!(manager.hears(Duration::from_secs(1)), None);
+        assert_eq!(manager.next_notification(Duration::from_secs(1)), None);
         let _server = Endpoint::server(&carrier, echo(), &[]);
         let client = client.join().unwrap();
         assert!(
             manager
-                .hears_of_state()
+                .next_state()
                 .starts_with("READY=1\nSTATUS=ready client listen=")
         );
         assert_eq!(exchange(&client.connect(), b"used"), b"used");
@@ -109,7 +112,7 @@ fn an_endpoint_that_carries_as_much_as_it_can_is_seen_alive_and_one_that_is_stop
     let manager = Manager::new();
     let server = manager.serve(echo());
     let client = Endpoint::client(server.carrier(), &[]);
-    assert!(manager.hears_of_state().starts_with("READY=1\n"));
+    assert!(manager.next_state().starts_with("READY=1\n"));
     std::thread::scope(|scope| {
         let busy = scope.spawn(|| {
             let bytes = pattern(4 << 20);
@@ -124,8 +127,8 @@ fn an_endpoint_that_carries_as_much_as_it_can_is_seen_alive_and_one_that_is_stop
     });
     server.signal(Signal::STOP);
     // What was said before it stopped.
-    while manager.hears(WATCHDOG).is_some() {}
-    assert_eq!(manager.hears(2 * WATCHDOG), None);
+    while manager.next_notification(WATCHDOG).is_some() {}
+    assert_eq!(manager.next_notification(2 * WATCHDOG), None);
     server.signal(Signal::CONT);
     manager.sees_it_alive();
 }
@@ -135,9 +138,12 @@ fn a_service_that_never_reads_does_not_make_its_endpoint_look_dead() {
     let manager = Manager::new();
     let server = manager.serve(deaf());
     let client = Endpoint::client(server.carrier(), &[]);
-    assert!(manager.hears_of_state().starts_with("READY=1\n"));
+    assert!(manager.next_state().starts_with("READY=1\n"));
     fill(&client.connect(), WATCHDOG, &pattern(1 << 20));
-    while manager.hears(Duration::from_millis(1)).is_some() {}
+    while manager
+        .next_notification(Duration::from_millis(1))
+        .is_some()
+    {}
     manager.sees_it_alive();
 }
 
@@ -152,19 +158,19 @@ fn mock_and_proxy_say_the_same() {
     let mut mock = manager.start(&["mock", &recorded, "--carrier", carrier]);
     assert!(
         manager
-            .hears_of_state()
+            .next_state()
             .starts_with("READY=1\nSTATUS=ready mock ")
     );
     let upstream = mock.carrier().to_owned();
     let mut proxy = manager.start(&["proxy", "--carrier", carrier, "--upstream", &upstream]);
     assert!(
         manager
-            .hears_of_state()
+            .next_state()
             .starts_with("READY=1\nSTATUS=ready proxy ")
     );
     for endpoint in [&mut proxy, &mut mock] {
         endpoint.signal(Signal::TERM);
-        assert_eq!(manager.hears_of_state(), "STOPPING=1\n");
+        assert_eq!(manager.next_state(), "STOPPING=1\n");
         endpoint.wait();
     }
 }

@@ -170,11 +170,11 @@ impl Scene {
     }
 
     /// Lets each machine say what it has to say, until none has.
-    fn settle(&mut self) {
+    fn run_until_quiet(&mut self) {
         loop {
             let mut is_quiet = true;
             for side in 0..2 {
-                is_quiet &= self.settle_endpoint(side) & self.settle_session(side);
+                is_quiet &= self.drain_endpoint(side) & self.drain_session(side);
             }
             if is_quiet {
                 break;
@@ -182,7 +182,7 @@ impl Scene {
         }
     }
 
-    fn settle_endpoint(&mut self, side: Side) -> bool {
+    fn drain_endpoint(&mut self, side: Side) -> bool {
         let mut is_quiet = true;
         let timeout = loop {
             let station = &mut self.stations[side];
@@ -209,7 +209,7 @@ impl Scene {
         is_quiet
     }
 
-    fn settle_session(&mut self, side: Side) -> bool {
+    fn drain_session(&mut self, side: Side) -> bool {
         let mut is_quiet = true;
         let now = self.now;
         while let Some(frame) = self.stations[side].session.poll_transmit(now) {
@@ -302,7 +302,7 @@ impl Scene {
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
-            self.settle();
+            self.run_until_quiet();
             let timers = self
                 .stations
                 .iter()

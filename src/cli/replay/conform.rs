@@ -167,7 +167,7 @@ impl Run<'_> {
         };
         let began = Instant::now();
         let report = &mut self.report;
-        let tells = !args.html.as_deref().is_some_and(is_standard);
+        let prints = !args.html.as_deref().is_some_and(is_standard);
         let driving = conform(
             link,
             opened,
@@ -178,7 +178,7 @@ impl Run<'_> {
                 let mut out = Vec::new();
                 report.put_case(&case, &style, &mut out);
                 report.add(case);
-                if tells && let Err(error) = print(&out) {
+                if prints && let Err(error) = print(&out) {
                     print_warning(error);
                 }
             },
@@ -194,7 +194,7 @@ impl Run<'_> {
         }
         let mut out = Vec::new();
         self.report.put_totals(began.elapsed(), &style, &mut out);
-        if tells {
+        if prints {
             print(&out)?;
         }
         Ok(self.ending(&suite, &driving, began))

@@ -355,21 +355,21 @@ impl From<RecordingTooLarge> for ReplayError {
 
 /// Puts a line on standard error, between the lines of the log and like them: if it cannot be
 /// written, it is dropped.
-fn tell(line: std::fmt::Arguments<'_>) {
-    line_queue::stderr().push(terminal::said(line).as_bytes());
+fn print_line(line: std::fmt::Arguments<'_>) {
+    line_queue::stderr().push(terminal::wrapped_line(line).as_bytes());
 }
 
 /// Prints an error with its causes on standard error.
 pub(super) fn print_error(error: &ReplayError) {
-    tell(format_args!("{PROGRAM}: error: {}", with_causes(error)));
+    print_line(format_args!("{PROGRAM}: error: {}", with_causes(error)));
     if let Some(help) = error.help() {
-        tell(format_args!("    help: {help}"));
+        print_line(format_args!("    help: {help}"));
     }
 }
 
 /// Says that the link was lost before all was done.
 pub(super) fn print_lost(carrier: &CarrierUrl, error: &LinkError) {
-    tell(format_args!(
+    print_line(format_args!(
         "{PROGRAM}: error: {carrier}: the link was lost: {}",
         with_causes(error)
     ));
@@ -377,12 +377,12 @@ pub(super) fn print_lost(carrier: &CarrierUrl, error: &LinkError) {
 
 /// Prints a warning on standard error.
 pub(super) fn print_warning(warning: impl Display) {
-    tell(format_args!("{PROGRAM}: warning: {warning}"));
+    print_line(format_args!("{PROGRAM}: warning: {warning}"));
 }
 
 /// Prints a note on standard error.
 pub(super) fn print_note(note: impl Display) {
-    tell(format_args!("{PROGRAM}: {note}"));
+    print_line(format_args!("{PROGRAM}: {note}"));
 }
 
 /// Messages sent without an answer.
@@ -405,7 +405,7 @@ pub(super) fn print_no_answer(
         Unanswered { syns: 0, messages } => format!("messages: {messages} sent, 0 came"),
         Unanswered { syns, .. } => format!("{syns} SYN sent, 0 ACK, 0 CLOSE"),
     };
-    tell(format_args!(
+    print_line(format_args!(
         "{PROGRAM}: error: no answer from {carrier}: {counts} in {:.1} s",
         elapsed.as_secs_f64()
     ));
@@ -415,7 +415,7 @@ pub(super) fn print_no_answer(
             None => "UDP gives no refusal here",
         };
         let port = authority.port;
-        tell(format_args!(
+        print_line(format_args!(
             "    help: {why}; is a server listening?  ss -lun 'sport = :{port}'"
         ));
     }

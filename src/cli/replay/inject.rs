@@ -58,7 +58,7 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         let mut executor = Executor::new(script, destination, seed);
         let began = Instant::now();
         let (passed, driving) = inject(opened, &mut signals, &mut executor, &mut |report| {
-            if let Err(error) = print(told(&lines, &report).as_bytes()) {
+            if let Err(error) = print(step_and_result(&lines, &report).as_bytes()) {
                 print_warning(error);
             }
         })
@@ -155,7 +155,7 @@ fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> 
 }
 
 /// A step and its result, as wide as the terminal at most.
-fn told(lines: &[String], report: &StepReport) -> String {
+fn step_and_result(lines: &[String], report: &StepReport) -> String {
     let line = lines.get(report.step).map_or("", |line| line);
     let (verdict, why) = match &report.result {
         StepResult::Ok => ("ok  ", String::new()),

@@ -169,7 +169,7 @@ impl Shared {
                 is_line_broken = *last != b'\n';
             }
             match result {
-                Ok(()) => self.tell_lost(),
+                Ok(()) => self.log_lost_lines(),
                 Err(error) => {
                     let why = format!("cannot be written ({error})");
                     self.lose(lines_in(&bytes[written..]), &why);
@@ -202,7 +202,7 @@ impl Shared {
     }
 
     /// Writes into the log, which takes lines again, the number that it lacks.
-    fn tell_lost(&self) {
+    fn log_lost_lines(&self) {
         let lost_lines = std::mem::take(&mut self.state().lost_lines);
         if lost_lines > 0 {
             let name = self.reader.name();

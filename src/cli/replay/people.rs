@@ -38,7 +38,7 @@ pub(super) struct People {
 #[derive(Debug)]
 struct Folded {
     words: String,
-    told_at: Instant,
+    written_at: Instant,
     more: u64,
 }
 
@@ -125,15 +125,15 @@ impl Visit for Line {
 
 impl People {
     /// Whether to write a line now, and the number of lines like it that were left out before.
-    fn tells(&self, now: Instant, words: String) -> Option<u64> {
+    fn fold(&self, now: Instant, words: String) -> Option<u64> {
         // Every change is complete before a panic could come.
         let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = folded.iter_mut().find(|known| known.words == words) {
-            if now.duration_since(known.told_at) < FOLD_TIME {
+            if now.duration_since(known.written_at) < FOLD_TIME {
                 known.more += 1;
                 return None;
             }
-            known.told_at = now;
+            known.written_at = now;
             return Some(std::mem::take(&mut known.more));
         }
         if folded.len() == MAX_FOLDED {
@@ -141,14 +141,14 @@ impl People {
         }
         folded.push(Folded {
             words,
-            told_at: now,
+            written_at: now,
             more: 0,
         });
         Some(0)
     }
 
     fn write(&self, level: Level, line: &Line, out: &mut impl Write) -> fmt::Result {
-        let Some(more) = self.tells(Instant::now(), line.words()) else {
+        let Some(more) = self.fold(Instant::now(), line.words()) else {
             return Ok(());
         };
         let kind = match level {
@@ -180,7 +180,7 @@ where
         let mut text = String::new();
         self.write(*event.metadata().level(), &line, &mut text)?;
         match text.strip_suffix('\n') {
-            Some(text) => writer.write_str(&terminal::said(format_args!("{text}"))),
+            Some(text) => writer.write_str(&terminal::wrapped_line(format_args!("{text}"))),
             None => Ok(()),
         }
     }
@@ -238,15 +238,15 @@ mod tests {
         let start = Instant::now();
         let words = || refused("c1").words();
         assert_eq!(words(), refused("c2").words());
-        assert_eq!(people.tells(start, words()), Some(0));
+        assert_eq!(people.fold(start, words()), Some(0));
         for _ in 0..3 {
-            assert_eq!(people.tells(start + FOLD_TIME / 2, words()), None);
+            assert_eq!(people.fold(start + FOLD_TIME / 2, words()), None);
         }
-        assert_eq!(people.tells(start, "another".to_owned()), Some(0));
-        assert_eq!(people.tells(start + FOLD_TIME, words()), Some(3));
-        assert_eq!(people.tells(start + 3 * FOLD_TIME, words()), Some(0));
+        assert_eq!(people.fold(start, "another".to_owned()), Some(0));
+        assert_eq!(people.fold(start + FOLD_TIME, words()), Some(3));
+        assert_eq!(people.fold(start + 3 * FOLD_TIME, words()), Some(0));
         for number in 0..1_000 {
-            people.tells(start, number.to_string());
+            people.fold(start, number.to_string());
         }
         assert_eq!(people.folded.lock().unwrap().len(), MAX_FOLDED);
     }

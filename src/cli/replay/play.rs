@@ -97,8 +97,8 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         let mut player = Player::new(plan, options.clone(), masks, seed, Instant::now());
         let mut run = Run::new(args, files, expected);
         let began = Instant::now();
-        let mut tell = |outcome| run.tell(outcome);
-        let (end, driving) = play(opened, &mut signals, &mut player, &mut tell).await;
+        let mut add = |outcome| run.add(outcome);
+        let (end, driving) = play(opened, &mut signals, &mut player, &mut add).await;
         run.conclude(
             &loaded,
             &player,
@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell(&mut self, outcome: crate::replay::PlayOutcome) {
+    fn add(&mut self, outcome: crate::replay::PlayOutcome) {
         if let Some(file) = &mut self.files.id_map {
             file.write(&id_map_line(&outcome));
         }

@@ -9,7 +9,7 @@ use super::logging;
 use super::play::show;
 use crate::cli::terminal;
 use crate::new_file;
-use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, tell_ready};
+use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, notify_ready};
 use crate::wire::Destination;
 
 /// The stream on which people read that a command is ready.
@@ -43,11 +43,11 @@ pub(super) fn announce(
         ReadyStream::Error => {
             // On a terminal the lines of the log come first that were written first.
             logging::finish();
-            terminal::tell(format_args!("{line}"));
+            terminal::print_line(format_args!("{line}"));
         }
         ReadyStream::Nowhere => {}
     }
-    tell_ready(line);
+    notify_ready(line);
     Ok(())
 }
 

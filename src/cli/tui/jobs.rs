@@ -13,7 +13,7 @@ use crate::tui::Form;
 /// The result of a job.
 pub(super) enum JobResult {
     /// Something to say.
-    Told(String),
+    Message(String),
     /// The conversations in which a message matches.
     Matching { filter: String, numbers: Vec<u32> },
 }
@@ -91,7 +91,7 @@ impl Jobs {
             })?;
             // Records that still grow end without their summary.
             if !matches!(output.status.code(), Some(0 | 3)) {
-                return Ok(JobResult::Told(last_words(&output)));
+                return Ok(JobResult::Message(last_words(&output)));
             }
             Ok(JobResult::Matching { filter, numbers })
         });
@@ -104,7 +104,7 @@ impl Jobs {
             Form::Packets if self.source == Source::Live => {
                 let text =
                     "packets of a live capture are not kept; E and H write streams and reports";
-                return self.tell(text.to_owned());
+                return self.send_message(text.to_owned());
             }
             Form::Packets => ("-w", self.arguments.clone()),
             Form::Streams => ("--export", self.records_argument()),
@@ -113,7 +113,7 @@ impl Jobs {
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
         self.spawn(move || {
             let output = program(&arguments)?.output()?;
-            Ok(JobResult::Told(match output.status.code() {
+            Ok(JobResult::Message(match output.status.code() {
                 Some(0 | 3) => format!("wrote {path}"),
                 _ => last_words(&output),
             }))
@@ -124,9 +124,9 @@ impl Jobs {
         vec![self.records.clone().into_os_string()]
     }
 
-    fn tell(&self, text: String) {
+    fn send_message(&self, text: String) {
         // The receiver is this same value.
-        if self.sender.send(JobResult::Told(text)).is_err() {
+        if self.sender.send(JobResult::Message(text)).is_err() {
             debug_assert!(false, "the receiver lives as long as the sender");
         }
     }
@@ -134,7 +134,7 @@ impl Jobs {
     fn spawn(&self, job: impl FnOnce() -> io::Result<JobResult> + Send + 'static) {
         let sender = self.sender.clone();
         thread::spawn(move || {
-            let outcome = job().unwrap_or_else(|error| JobResult::Told(error.to_string()));
+            let outcome = job().unwrap_or_else(|error| JobResult::Message(error.to_string()));
             // When the program ends meanwhile, nobody wants to know any more.
             sender.send(outcome).ok();
         });

@@ -68,24 +68,26 @@ struct Kept {
     /// The name of the records. Threads that still hold the file are not waited for.
     records: Option<TempPath>,
     /// The process that writes them.
-    teller: Option<Child>,
+    record_writer: Option<Child>,
 }
 
 impl Kept {
     /// The exit status of that process, if it has ended.
-    fn told(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.teller.as_mut().map_or(Ok(None), Child::try_wait)
+    fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.record_writer
+            .as_mut()
+            .map_or(Ok(None), Child::try_wait)
     }
 
     /// Removes the records, and ends the process that still reads, which is not wanted any more.
     fn clear(&mut self) -> io::Result<Option<ExitStatus>> {
         self.records.take().map_or(Ok(()), TempPath::close)?;
-        let status = self.told()?;
-        if let Some(mut teller) = self.teller.take()
+        let status = self.exit_status()?;
+        if let Some(mut record_writer) = self.record_writer.take()
             && status.is_none()
         {
-            teller.kill()?;
-            teller.wait()?;
+            record_writer.kill()?;
+            record_writer.wait()?;
         }
         Ok(status)
     }
@@ -126,10 +128,10 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         .filter(|argument| *argument != FLAG)
         .cloned()
         .collect();
-    let mut child = teller(args, &arguments).map_err(DumpError::Output)?;
+    let mut child = spawn_record_writer(args, &arguments).map_err(DumpError::Output)?;
     let reading = Arc::new(Reading::default());
     let complaints = listen(&mut child, &store, &reading);
-    locked(&kept).teller = Some(child);
+    locked(&kept).record_writer = Some(child);
     let screen = Screen {
         app: App::new(title(args)),
         store,
@@ -141,10 +143,10 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
     };
     let ending = show(screen, &kept, &interrupt);
     let status = locked(&kept).clear().map_err(DumpError::Output)?;
-    let told = complaints.join();
-    let told = told.unwrap_or_else(|panic| panic::resume_unwind(panic));
-    if !told.is_empty() {
-        terminal::tell(format_args!("{}", told.trim_end()));
+    let complaints = complaints.join();
+    let complaints = complaints.unwrap_or_else(|panic| panic::resume_unwind(panic));
+    if !complaints.is_empty() {
+        terminal::print_line(format_args!("{}", complaints.trim_end()));
     }
     Ok(match status.and_then(|status| status.code()) {
         Some(2) => Ending::Failed,
@@ -166,8 +168,8 @@ fn source(args: &DumpArgs) -> Source {
     }
 }
 
-/// This program, telling records.
-fn teller(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
+/// This program as a child process that writes records (`-T ndjson`).
+fn spawn_record_writer(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
     // Records that come slowly out of a pipe are seen as they come.
     let at_once = (source(args) == Source::Once && !args.line_buffered).then_some("-l");
     Command::new(std::env::current_exe()?)
@@ -244,7 +246,7 @@ fn show(
         if interrupt.is_asked_for() {
             return Ok(Ending::Interrupted);
         }
-        if let Some(status) = locked(kept).told().map_err(DumpError::Output)?
+        if let Some(status) = locked(kept).exit_status().map_err(DumpError::Output)?
             && reading.is_over.load(Ordering::Acquire)
             && !reading.has_begun.load(Ordering::Acquire)
         {
@@ -355,7 +357,8 @@ impl Screen {
     /// Shows the progress, and takes the results of jobs.
     fn note_progress(&mut self) -> io::Result<()> {
         if let Some(problem) = locked(&self.reading.problem).take() {
-            self.app.tell(format!("records cannot be kept: {problem}"));
+            self.app
+                .show_message(format!("records cannot be kept: {problem}"));
         }
         let is_over = self.reading.is_over.load(Ordering::Acquire);
         let what = match (is_over, self.is_live) {
@@ -368,7 +371,7 @@ impl Screen {
         self.app.set_progress(format!("{what}{messages} {noun}"));
         while let Some(outcome) = self.jobs.next() {
             match outcome {
-                JobResult::Told(text) => self.app.tell(text),
+                JobResult::Message(text) => self.app.show_message(text),
                 JobResult::Matching { filter, numbers } => {
                     locked(&self.store).show(Some(numbers))?;
                     self.app.set_filter(filter);
@@ -397,11 +400,14 @@ impl Screen {
             Task::Filter(text) => match Filter::parse(&text) {
                 Err(error) => {
                     let hint = error.hint_text().map(|hint| format!("; {hint}"));
-                    self.app
-                        .tell(format!("{}{}", error.problem(), hint.unwrap_or_default()));
+                    self.app.show_message(format!(
+                        "{}{}",
+                        error.problem(),
+                        hint.unwrap_or_default()
+                    ));
                 }
                 Ok(_) => {
-                    self.app.tell("filtering".to_owned());
+                    self.app.show_message("filtering".to_owned());
                     self.jobs.filter_by(text);
                 }
             },
@@ -410,7 +416,7 @@ impl Screen {
                 path,
                 numbers,
             } => {
-                self.app.tell(format!("writing {path}"));
+                self.app.show_message(format!("writing {path}"));
                 self.jobs.write(form, path, &numbers);
             }
         }

@@ -17,7 +17,7 @@ struct Words {
 struct Enough;
 
 impl Words {
-    fn hear(&mut self, word: String) -> Result<(), Enough> {
+    fn receive(&mut self, word: String) -> Result<(), Enough> {
         if self.enough == Some(self.told.len()) {
             return Err(Enough);
         }
@@ -30,19 +30,19 @@ impl Sink for Words {
     type Error = Enough;
 
     fn flow(&mut self, flow: &FlowReport) -> Result<(), Enough> {
-        self.hear(format!("{flow:?}"))
+        self.receive(format!("{flow:?}"))
     }
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Enough> {
-        self.hear(format!("{event:?}"))
+        self.receive(format!("{event:?}"))
     }
 
     fn finding(&mut self, finding: &Finding) -> Result<(), Enough> {
-        self.hear(format!("{finding:?}"))
+        self.receive(format!("{finding:?}"))
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), Enough> {
-        self.hear(format!("{conversation:?}"))
+        self.receive(format!("{conversation:?}"))
     }
 }
 

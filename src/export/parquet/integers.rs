@@ -33,8 +33,8 @@ pub(super) fn write(
     pages.put_data(Encoding::DELTA_BINARY_PACKED, cells, uncompressed, [data])?;
     let nulls = (cells - values.len()) as u64;
     let (least, greatest) = (values.iter().min(), values.iter().max());
-    let told = Statistics::int64(least.copied(), greatest.copied(), None, Some(nulls), false);
-    pages.close(descriptor, Some(told))
+    let statistics = Statistics::int64(least.copied(), greatest.copied(), None, Some(nulls), false);
+    pages.close(descriptor, Some(statistics))
 }
 
 /// Appends numbers in the encoding `DELTA_BINARY_PACKED`.

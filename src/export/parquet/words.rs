@@ -224,11 +224,11 @@ impl Words {
     }
 
     pub(super) fn statistics(&self, null_count: usize) -> Statistics {
-        let told = |word: Option<&[u8]>| {
+        let bound = |word: Option<&[u8]>| {
             let word = word.filter(|word| word.len() <= STATISTICS_BYTES)?;
             Some(ByteArray::from(word.to_vec()))
         };
-        let (least, greatest) = (told(self.words().min()), told(self.words().max()));
+        let (least, greatest) = (bound(self.words().min()), bound(self.words().max()));
         let null_count = u64::try_from(null_count).ok();
         Statistics::byte_array(least, greatest, None, null_count, false)
     }

@@ -762,7 +762,7 @@ local function weigh_datagram(flow, side, known, length)
 end
 
 -- Gives the datagrams that were held their meaning, in order.
-local function settle_datagrams(flow, verdict)
+local function decide_datagrams(flow, verdict)
     flow.verdict = verdict
     if verdict == "ours" then
         flow.channel = new_channel("udp", "unknown")
@@ -783,9 +783,9 @@ local function hold_datagram(flow, side, tvb, pinfo)
     held.cut = tvb:reported_len() > tvb:len()
     flow.standing = standing
     if standing == "ours" or standing == "foreign" then
-        settle_datagrams(flow, standing)
+        decide_datagrams(flow, standing)
     elseif #flow.held >= MAX_HELD_DATAGRAMS then
-        settle_datagrams(flow, standing == "probable" and "ours" or "foreign")
+        decide_datagrams(flow, standing == "probable" and "ours" or "foreign")
     end
 end
 
@@ -805,7 +805,7 @@ function ministream.dissector(tvb, pinfo, tree)
     local flow, side = flow_of(pinfo, "udp")
     if not flow.verdict then
         if flow.held and #flow.held > 0 then
-            settle_datagrams(flow, "ours")
+            decide_datagrams(flow, "ours")
         else
             flow.verdict, flow.channel = "ours", new_channel("udp", "unknown")
         end
@@ -823,7 +823,7 @@ local function recognise_udp(tvb, pinfo, tree)
         hold_datagram(flow, side, tvb, pinfo)
     elseif was_open then
         -- There is no more to come.
-        settle_datagrams(flow, flow.standing == "probable" and "ours" or "foreign")
+        decide_datagrams(flow, flow.standing == "probable" and "ours" or "foreign")
     end
     if flow.verdict ~= "ours" then
         return false

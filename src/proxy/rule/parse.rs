@@ -121,11 +121,16 @@ fn condition(filter: &str, line: usize, text: &str) -> Result<Condition, ScriptE
 
 /// The error in a filter that begins at a byte of a rule.
 fn in_filter(error: &FilterError, begins: usize, line: usize, text: &str) -> ScriptError {
-    ScriptError::new(line, text, begins + error.span().start, told(error))
+    ScriptError::new(
+        line,
+        text,
+        begins + error.span().start,
+        filter_problem(error),
+    )
 }
 
 /// The error in a filter and the remedy, in one line.
-fn told(error: &FilterError) -> String {
+fn filter_problem(error: &FilterError) -> String {
     match error.hint_text() {
         Some(hint) if hint.starts_with('(') => format!("{} {hint}", error.problem()),
         Some(hint) => format!("{}; {hint}", error.problem()),
@@ -235,7 +240,7 @@ fn hold(input: &str) -> Read<'_, Action> {
         Ok(parsed) => Ok(("", Action::HoldUntil(Arc::new(parsed)))),
         Err(error) => {
             let place = filter.get(error.span().start..).unwrap_or("");
-            fail(place, told(&error))
+            fail(place, filter_problem(&error))
         }
     }
 }

@@ -20,7 +20,8 @@ pub use self::catalogue::{UnknownCase, cases};
 pub use self::command::{Command, LONGEST_COMMAND, command};
 pub use self::rule::{MessageRule, RuleWatcher};
 pub use self::suite::{
-    CaseReport, CaseResult, DeliveryGuarantee, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
+    CaseMessage, CaseReport, CaseResult, DeliveryGuarantee, Reason, Suite, SuiteOptions, TcpSide,
+    Trial,
 };
 pub use self::tested::Tested;
 

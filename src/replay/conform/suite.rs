@@ -11,7 +11,7 @@ use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, Step
 use crate::wire::{FrameType, MAX_MESSAGE_BYTES, RawMessage, StreamId};
 
 /// Messages of a case that its report has.
-const MAX_HEARD: usize = 64;
+const MAX_MESSAGES: usize = 64;
 
 /// Attempts without any message of the peer after which no more are made.
 const SILENT_TRIALS: u64 = 3;
@@ -24,7 +24,7 @@ pub struct CaseReport {
     /// Its result.
     pub result: CaseResult,
     /// The last messages sent and received in it.
-    pub heard: Vec<Heard>,
+    pub messages: Vec<CaseMessage>,
 }
 
 impl CaseReport {
@@ -81,7 +81,7 @@ impl Reason {
 
 /// A message of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum CaseMessage {
     /// We sent it.
     Sent(Bytes),
     /// The peer sent it.
@@ -99,7 +99,7 @@ pub struct Trial {
     failed: Option<StepReport>,
     /// Messages that came when the step that waited for one had failed.
     late: u64,
-    heard: VecDeque<Heard>,
+    messages: VecDeque<CaseMessage>,
 }
 
 impl Trial {
@@ -244,7 +244,7 @@ impl Suite {
         self.reports.push_back(CaseReport {
             case,
             result: CaseResult::Skipped(reason),
-            heard: Vec::new(),
+            messages: Vec::new(),
         });
     }
 
@@ -301,7 +301,7 @@ impl Suite {
             case,
             failed: None,
             late: 0,
-            heard: VecDeque::new(),
+            messages: VecDeque::new(),
         })
     }
 
@@ -319,7 +319,7 @@ impl Suite {
             self.unanswered.push(frame.id);
         }
         self.watcher.sent(message);
-        keep(trial, Heard::Sent(message.clone()));
+        keep(trial, CaseMessage::Sent(message.clone()));
     }
 
     /// Sees a message of the peer, and hands it to the trial if it concerns that.
@@ -338,7 +338,7 @@ impl Suite {
         if self.watcher.concerns_trial(message) {
             trial.executor.handle_message(message.clone());
             trial.late += u64::from(trial.failed.is_some());
-            keep(trial, Heard::Received(message.clone()));
+            keep(trial, CaseMessage::Received(message.clone()));
         }
     }
 
@@ -379,7 +379,7 @@ impl Suite {
                 None => CaseResult::Passed,
                 Some((step, why)) => CaseResult::Failed { step, why },
             },
-            heard: trial.heard.into(),
+            messages: trial.messages.into(),
         });
     }
 
@@ -392,7 +392,8 @@ impl Suite {
                 continue;
             }
             let breach = self.watcher.breach(rule);
-            let heard = breach.map(|breach| Heard::Received(Bytes::copy_from_slice(breach)));
+            let messages =
+                breach.map(|breach| CaseMessage::Received(Bytes::copy_from_slice(breach)));
             self.reports.push_back(CaseReport {
                 case,
                 result: match breach {
@@ -402,7 +403,7 @@ impl Suite {
                         why: "one of them is otherwise".to_owned(),
                     },
                 },
-                heard: heard.into_iter().collect(),
+                messages: messages.into_iter().collect(),
             });
         }
     }
@@ -436,9 +437,9 @@ fn repeats_a_syn(script: &Script) -> bool {
     })
 }
 
-fn keep(trial: &mut Trial, message: Heard) {
-    if trial.heard.len() == MAX_HEARD {
-        trial.heard.pop_front();
+fn keep(trial: &mut Trial, message: CaseMessage) {
+    if trial.messages.len() == MAX_MESSAGES {
+        trial.messages.pop_front();
     }
-    trial.heard.push_back(message);
+    trial.messages.push_back(message);
 }

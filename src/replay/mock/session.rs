@@ -45,7 +45,7 @@ pub(super) struct Session<P> {
     /// When we last sent something.
     pub(super) changed: Instant,
     /// When the client last did.
-    pub(super) heard: Instant,
+    pub(super) last_received: Instant,
     pub(super) wake: Option<Instant>,
 }
 
@@ -104,7 +104,7 @@ impl<P> Session<P> {
             closed_by_client: false,
             closed_by_us: false,
             changed: now,
-            heard: now,
+            last_received: now,
             wake: None,
         }
     }
@@ -138,7 +138,7 @@ impl<P> Session<P> {
         if self.is_turned_away {
             return Wait::ForClient;
         }
-        let since = self.changed.max(self.heard);
+        let since = self.changed.max(self.last_received);
         let Some(script) = script else {
             // A client that has said something owes the rest.
             return match (self.received.is_empty(), self.is_examined()) {
@@ -184,7 +184,7 @@ impl<P> Session<P> {
             || length == Length::AsRecorded
             || grown > request_bytes / 9
             || self.closed_by_client
-            || now >= self.heard + QUIET;
+            || now >= self.last_received + QUIET;
         if !is_due {
             return Examines::Later;
         }
@@ -197,7 +197,7 @@ impl<P> Session<P> {
     }
 
     fn examination(&self, now: Instant) -> Wait {
-        match self.heard + QUIET {
+        match self.last_received + QUIET {
             at if at > now => Wait::Until(at),
             _ => Wait::Examine,
         }

@@ -64,7 +64,7 @@ impl Rig {
         }
     }
 
-    fn hear(&mut self, from: u8, message: &[u8]) {
+    fn receive(&mut self, from: u8, message: &[u8]) {
         self.mock
             .handle_message(self.now, Some(from), &Bytes::copy_from_slice(message));
     }
@@ -88,7 +88,7 @@ impl Rig {
 
     /// Opens a conversation and returns the id that it was given.
     fn open(&mut self, from: u8, client: [u8; 3]) -> [u8; 3] {
-        self.hear(from, &[&[0xa1], &client[..], b"any"].concat());
+        self.receive(from, &[&[0xa1], &client[..], b"any"].concat());
         let sent = self.sent(0);
         assert_eq!(sent[0].0, from);
         assert_eq!(sent[0].1[..4], [&[0x51], &client[..]].concat());
@@ -96,7 +96,7 @@ impl Rig {
     }
 
     fn send(&mut self, from: u8, server: [u8; 3], bytes: &[u8]) {
-        self.hear(from, &[&[0xa0], &server[..], bytes].concat());
+        self.receive(from, &[&[0xa0], &server[..], bytes].concat());
     }
 }
 
@@ -155,7 +155,7 @@ fn an_empty_message_does_not_make_a_client_one_that_asks_for_nothing() {
     // The other one is still there for a client that closes without a word.
     let server = rig.open(7, B);
     rig.send(7, server, b"");
-    rig.hear(7, &frame(0xa2, server, b""));
+    rig.receive(7, &frame(0xa2, server, b""));
     rig.sent(0);
     let told = rig
         .outcomes
@@ -208,7 +208,7 @@ fn what_is_like_nothing_is_closed_at_once_and_leaves_the_recording_to_others() {
         assert_eq!(rig.sent(0), expected, "{unmatched:?}");
         if !closed {
             assert_eq!(rig.sent(60_000), []);
-            rig.hear(7, &frame(0xa2, server, b""));
+            rig.receive(7, &frame(0xa2, server, b""));
             assert_eq!(rig.sent(0), []);
         }
         assert_eq!(rig.outcomes[0].matched, Matched::Not);
@@ -302,7 +302,7 @@ fn the_unmatched_are_met_by_the_policy() {
             ..MockOptions::default()
         };
         let mut rig = Rig::new(Vec::new(), options);
-        rig.hear(7, &frame(0xa1, A, b"any"));
+        rig.receive(7, &frame(0xa1, A, b"any"));
         let types: Vec<u8> = rig.sent(0).iter().map(|(_, bytes)| bytes[0]).collect();
         assert_eq!(types, expected, "{unmatched:?}");
         assert_eq!(rig.outcomes[0].matched, Matched::Not);
@@ -320,7 +320,7 @@ fn a_recorded_refusal_is_played_in_its_turn() {
         vec![refused, recorded(2, b"two", b"second")],
         MockOptions::default(),
     );
-    rig.hear(7, &frame(0xa1, A, b"any"));
+    rig.receive(7, &frame(0xa1, A, b"any"));
     assert_eq!(rig.sent(0), [(7, frame(0x52, A, b""))]);
     rig.open(7, B);
 }
@@ -338,7 +338,7 @@ fn the_turn_of_a_refusal_comes_behind_a_client_that_has_not_spoken_yet() {
     ];
     let mut rig = Rig::new(all, MockOptions::default());
     let first = rig.open(7, A);
-    rig.hear(7, &frame(0xa1, B, b"any"));
+    rig.receive(7, &frame(0xa1, B, b"any"));
     assert_eq!(rig.sent(0), [(7, frame(0x52, B, b""))]);
     let third = rig.open(7, B);
     // The two that were accepted may still change places.
@@ -365,7 +365,7 @@ fn a_server_that_speaks_first_does_so_at_its_time() {
     let server = rig.open(7, A);
     assert_eq!(rig.sent(9), []);
     assert_eq!(rig.sent(1), [(7, frame(0x50, A, b"220 ready\r\n"))]);
-    rig.hear(7, &frame(0xa2, server, b""));
+    rig.receive(7, &frame(0xa2, server, b""));
     assert_eq!(rig.sent(0), []);
     assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
 }
@@ -410,7 +410,7 @@ fn a_silent_and_a_leaving_client_have_results_of_their_own() {
 
     let server = rig.open(7, B);
     rig.send(7, server, b"tw");
-    rig.hear(7, &frame(0xa2, server, b""));
+    rig.receive(7, &frame(0xa2, server, b""));
     rig.sent(0);
     assert_ne!(rig.outcomes[1].result, ReplayResult::Same);
 }
@@ -467,7 +467,7 @@ fn where_all_hold_too_much_the_conversation_that_holds_most_ends_and_the_others_
     assert_eq!(rig.outcomes[0].over_bound, Some(100));
     assert_eq!(rig.mock.sessions.held_bytes(), 80);
     for (number, server) in small {
-        rig.hear(number, &frame(0xa2, server, b""));
+        rig.receive(number, &frame(0xa2, server, b""));
     }
     rig.sent(0);
     assert_eq!(rig.outcomes.len(), 5);
@@ -507,7 +507,7 @@ fn a_client_that_takes_nothing_waits_for_all_in_order_and_holds_up_nobody() {
     rig.mock.handle_blocked(7);
     assert!(rig.mock.is_blocked(7));
     assert_eq!(rig.sent(60_000), []);
-    rig.hear(7, &frame(0xa1, B, b"any"));
+    rig.receive(7, &frame(0xa1, B, b"any"));
     assert_eq!(rig.sent(0), []);
     let other = rig.open(8, A);
     rig.send(8, other, b"two");
@@ -539,7 +539,7 @@ fn no_client_opens_more_conversations_than_it_leaves_to_others() {
     let mut accepted = |client: u8| {
         for number in 0..40_000_u32 {
             let [_, id @ ..] = number.to_be_bytes();
-            rig.hear(client, &frame(0xa1, id, b"any"));
+            rig.receive(client, &frame(0xa1, id, b"any"));
         }
         let sent = rig.sent(0);
         sent.iter().filter(|(_, bytes)| bytes[0] == 0x51).count()
@@ -562,7 +562,7 @@ fn a_client_has_the_conversations_that_it_opened_and_did_not_end() {
     let servers = [A, B, [0xcc; 3]].map(|client| rig.open(7, client));
     assert_eq!(rig.mock.sessions.count_of(7), 3);
     for (server, left) in servers.into_iter().zip([2, 1, 0]) {
-        rig.hear(7, &frame(0xa2, server, b""));
+        rig.receive(7, &frame(0xa2, server, b""));
         rig.sent(0);
         assert_eq!(rig.mock.sessions.count_of(7), left);
     }
@@ -621,7 +621,7 @@ fn a_mock_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
             for number in 0..700_u16 {
                 let [high, low] = number.to_be_bytes();
                 let syn = frame(0xa1, [1, high, low], &vec![0; usize::from(number)]);
-                rig.hear(7, &syn);
+                rig.receive(7, &syn);
                 // Patience with silent clients is 5 s.
                 let sent = rig.sent(60_000);
                 let (came, went) = (syn.len(), bytes_of(&sent));
@@ -642,14 +642,14 @@ fn what_an_unproven_address_was_played_is_left_to_others() {
     };
     let mut rig = Rig::new(vec![greeting()], options);
     for number in 0..10 {
-        rig.hear(7, &frame(0xa1, [1, 0, number], &[0; 300]));
+        rig.receive(7, &frame(0xa1, [1, 0, number], &[0; 300]));
         rig.sent(60_000);
         assert!(!rig.mock.is_used_up());
     }
-    rig.hear(8, &frame(0xa1, [2, 0, 0], &[0; 300]));
+    rig.receive(8, &frame(0xa1, [2, 0, 0], &[0; 300]));
     let sent = rig.sent(0);
     let server_id: [u8; 3] = sent[0].1[4..].try_into().unwrap();
-    rig.hear(8, &frame(0xa0, server_id, b""));
+    rig.receive(8, &frame(0xa0, server_id, b""));
     rig.sent(60_000);
     assert!(
         rig.mock.is_used_up(),
@@ -673,7 +673,7 @@ fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
     let mut rig = Rig::new(vec![conversation(1, &messages)], options);
     // All of it goes out before anybody can answer.
     for (client, is_there) in [(7, false), (8, true)] {
-        rig.hear(client, &frame(0xa1, A, &[0; 387]));
+        rig.receive(client, &frame(0xa1, A, &[0; 387]));
         let sent = rig.sent(0);
         let server: [u8; 3] = sent[0].1[4..].try_into().unwrap();
         assert_eq!(
@@ -685,7 +685,7 @@ fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
         );
         assert!(rig.outcomes.is_empty());
         if is_there {
-            rig.hear(client, &frame(0xa0, server, b""));
+            rig.receive(client, &frame(0xa0, server, b""));
         }
         assert_eq!(rig.sent(if is_there { 0 } else { 5_000 }), []);
         let outcome = rig.outcomes.pop().unwrap();
@@ -712,7 +712,7 @@ fn conversations_without_a_proof_are_limited_for_each_origin() {
     let syn = |number: u8| frame(0xa1, [9, 9, number], &[0; 387]);
     let mut servers = Vec::new();
     let mut opens = |rig: &mut Rig, client: u8, number: u8| {
-        rig.hear(client, &syn(number));
+        rig.receive(client, &syn(number));
         let (to, answer) = rig.sent(0).pop().unwrap();
         assert_eq!(to, client);
         let is_open = answer[0] == 0x51;
@@ -748,7 +748,7 @@ fn conversations_without_a_proof_are_limited_for_each_origin() {
     rig.send(10, server, b"o");
     let mut servers = Vec::new();
     let mut opens = |rig: &mut Rig, client: u8, number: u8| {
-        rig.hear(client, &syn(number));
+        rig.receive(client, &syn(number));
         let (_, answer) = rig.sent(0).pop().unwrap();
         servers.push(answer[0]);
         answer[0] == 0x51
@@ -774,7 +774,7 @@ fn a_client_that_never_proves_its_address_leaves_its_place_to_another() {
         ..unproven()
     };
     let mut rig = Rig::new(vec![recorded(1, b"one", b"first")], options);
-    rig.hear(7, &frame(0xa1, A, b"any"));
+    rig.receive(7, &frame(0xa1, A, b"any"));
     rig.sent(0);
     assert_eq!(rig.sent(5_000), [(7, frame(0x52, A, b""))]);
     let server = rig.open(8, B);
@@ -825,7 +825,7 @@ fn a_long_request_is_known_under_a_mask_although_the_next_one_follows_at_once() 
 #[test]
 fn the_server_id_in_a_client_message_proves_its_address_to_a_mock() {
     let mut rig = Rig::new(vec![greeting()], unproven());
-    rig.hear(7, &frame(0xa1, A, &[0; 20]));
+    rig.receive(7, &frame(0xa1, A, &[0; 20]));
     let sent = rig.sent(1_000);
     let server: [u8; 3] = sent[0].1[4..].try_into().unwrap();
     assert_eq!(

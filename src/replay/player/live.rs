@@ -31,7 +31,7 @@ pub(super) struct Live {
     /// When it last sent something.
     pub(super) changed: Instant,
     /// When the peer was last heard.
-    pub(super) heard: Instant,
+    pub(super) last_received: Instant,
     /// The earliest timer.
     pub(super) armed: Option<Instant>,
     pub(super) handshake: Option<Duration>,
@@ -113,7 +113,7 @@ impl Live {
             queued: false,
             eligible: now,
             changed: start.base,
-            heard: start.base,
+            last_received: start.base,
             armed: None,
             handshake: None,
             refused: None,
@@ -205,7 +205,7 @@ impl Live {
         planned: &PlannedConversation,
         options: &PlayOptions,
     ) -> Hindrance {
-        let since = since.max(self.heard).max(self.changed);
+        let since = since.max(self.last_received).max(self.changed);
         Hindrance::Peer {
             until: since + options.timeouts.reply + planned.slowest_answer,
         }

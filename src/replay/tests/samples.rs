@@ -98,7 +98,7 @@ impl Services {
 }
 
 impl Peer for Services {
-    fn hear(&mut self, now: Instant, message: &Message) -> Replies {
+    fn receive(&mut self, now: Instant, message: &Message) -> Replies {
         self.endpoint
             .handle_message(now, Some(1), message.to_vec().into());
         let mut replies = Vec::new();

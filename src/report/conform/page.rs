@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ConformReport, Verdict};
-use crate::replay::conform::{CaseReport, CaseResult, Heard};
+use crate::replay::conform::{CaseMessage, CaseReport, CaseResult};
 use crate::report::html::charts::grouped;
 use crate::report::html::frame::{
     Card, STYLE, put_cards, put_cell, put_foot, put_head, put_paragraph,
@@ -149,12 +149,12 @@ fn put_case(report: &CaseReport, outcome: Verdict, style: &Style, out: &mut Vec<
             put(out, "</strong></p>\n");
         }
     }
-    if !report.heard.is_empty() && !matches!(report.result, CaseResult::Passed) {
+    if !report.messages.is_empty() && !matches!(report.result, CaseResult::Passed) {
         put(out, "<table class=\"said\">");
-        for message in &report.heard {
+        for message in &report.messages {
             let (name, message) = match message {
-                Heard::Sent(message) => ("→ sent", message),
-                Heard::Received(message) => ("← received", message),
+                CaseMessage::Sent(message) => ("→ sent", message),
+                CaseMessage::Received(message) => ("← received", message),
             };
             put(out, "<tr>");
             put_cell("", name, out);

@@ -151,7 +151,7 @@ fn arrow(
             None => Heading::Unknown,
         },
         type_name: event.message.kind().name(),
-        colour: style.paint_type(&event.message),
+        colour: style.colour_of_type(&event.message),
         time: text_of(|out| times.put(event, out)),
         since_ns: None,
         label: label(event, log.payload_bytes(place.index), style),

@@ -265,11 +265,11 @@ mod tests {
             b"",
         ] {
             let mut logs = MessageLogs::new(ROOMY);
-            let told = event(bytes);
-            logs.message(&told);
-            let log = logs.take(told.conversation.unwrap()).unwrap();
+            let event = event(bytes);
+            logs.message(&event);
+            let log = logs.take(event.conversation.unwrap()).unwrap();
             let kept = log.event(0, &conversation(1));
-            assert_eq!(format!("{kept:?}"), format!("{told:?}"), "{bytes:02x?}");
+            assert_eq!(format!("{kept:?}"), format!("{event:?}"), "{bytes:02x?}");
             assert_eq!(log.message(0), bytes);
         }
     }

@@ -264,7 +264,7 @@ impl<'a> Drawing<'a> {
         let words = format!("! {} {}", note.level, note.text);
         let indent = self.gutter + AFTER_GUTTER;
         let width = self.style.width.saturating_sub(indent).max(LEAST_NOTE);
-        let colour = self.style.paint_level(Some(note.level));
+        let colour = self.style.colour_of_level(Some(note.level));
         for (index, line) in wrapped(&words, width - 2).iter().enumerate() {
             put_spaces(out, if index == 0 { indent } else { indent + 2 });
             colour.put(out, line);

@@ -418,7 +418,7 @@ impl Drop for FaultyLink {
                     messages = stats.messages,
                     bytes = stats.bytes,
                     "{way}: {}",
-                    told(stats)
+                    effects(stats)
                 );
             }
         }
@@ -426,7 +426,7 @@ impl Drop for FaultyLink {
 }
 
 /// `loss 3, latency 20 (51.2 ms each)`
-fn told(stats: &FaultStats) -> String {
+fn effects(stats: &FaultStats) -> String {
     let mut parts = Vec::new();
     for kind in FaultKind::ALL {
         let effect = stats.effect(kind);

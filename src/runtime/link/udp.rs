@@ -170,7 +170,7 @@ impl UdpLink {
                     if let Some(contact) = self.first_contact.take() {
                         contact.made();
                     }
-                    if let Some(message) = self.heard(from, bytes) {
+                    if let Some(message) = self.handle_datagram(from, bytes) {
                         return Poll::Ready(message);
                     }
                 }
@@ -180,7 +180,7 @@ impl UdpLink {
         }
     }
 
-    fn heard(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
+    fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
         if let Some(recorder) = &self.recorder {
             recorder.datagram(from, self.local, &bytes);
         }

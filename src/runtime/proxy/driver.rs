@@ -202,7 +202,7 @@ impl Driver {
                     Poll::Ready(Ok((stream, address))) => {
                         self.drop_leaving(MAX_CONNECTIONS, watcher)?;
                         if self.pairs.len() >= MAX_CONNECTIONS {
-                            self.tell_too_many(address);
+                            self.log_turned_away(address);
                             continue;
                         }
                         let stream = FrameStream::new(stream, Greeting::Due);
@@ -304,10 +304,10 @@ impl Driver {
             server_number: self.turns.add(Owner::Leg(id, Side::Responder)),
             takes: [true; 2],
             ended: [false; 2],
-            told: [false; 2],
+            shut: [false; 2],
             breaks: false,
             records: self.legs.records(address),
-            heard: Instant::now(),
+            last_received: Instant::now(),
         };
         self.pairs.insert(id, pair);
         info!(connection = %id, peer = %address, "client connected");
@@ -413,7 +413,7 @@ impl Driver {
         let Some(pair) = self.pairs.get_mut(id) else {
             return Ok(());
         };
-        pair.heard = now;
+        pair.last_received = now;
         let recorded = pair.records.is_some().then(|| bytes.clone());
         self.proxy.receive(now, id, from, bytes, watcher)?;
         if let (Some(bytes), Some(pair)) = (recorded, self.pairs.get_mut(id)) {
@@ -569,7 +569,7 @@ impl Driver {
         let Some(pair) = self.pairs.get_mut(id) else {
             return;
         };
-        if pair.told[to.index()] {
+        if pair.shut[to.index()] {
             return;
         }
         let sent = self.legs.introduce(to, sent);
@@ -596,7 +596,7 @@ impl Driver {
         let Some(pair) = self.pairs.get_mut(id) else {
             return Ok(());
         };
-        pair.told[to.index()] = true;
+        pair.shut[to.index()] = true;
         pair.record_end(to, to.opposite());
         match to {
             Side::Initiator => {
@@ -702,7 +702,7 @@ impl Driver {
         Ok(())
     }
 
-    fn tell_too_many(&mut self, address: SocketAddr) {
+    fn log_turned_away(&mut self, address: SocketAddr) {
         let error = LinkError::TooManyPeers {
             limit: MAX_CONNECTIONS,
         };

@@ -20,11 +20,11 @@ pub(super) struct Pair {
     /// Whether a leg sends nothing more.
     pub(super) ended: [bool; 2],
     /// Whether we have shut down our side of a leg.
-    pub(super) told: [bool; 2],
+    pub(super) shut: [bool; 2],
     /// A fault cut it before the server was reached: messages before the cut still go there.
     pub(super) breaks: bool,
     pub(super) records: Option<[LegRecord; 2]>,
-    pub(super) heard: Instant,
+    pub(super) last_received: Instant,
 }
 
 /// The result of polling a leg to a server.
@@ -41,7 +41,7 @@ impl Pair {
     pub(super) const fn is_over(&self) -> bool {
         let client_done = match self.client {
             // The link sees to the rest.
-            ClientLeg::Peer(_) => self.ended[0] || self.told[0],
+            ClientLeg::Peer(_) => self.ended[0] || self.shut[0],
             ClientLeg::Frames(_) => self.ended[0],
         };
         matches!(self.server, ServerLeg::Gone) && client_done
@@ -53,7 +53,7 @@ impl Pair {
         self.breaks = matches!(self.server, ServerLeg::Opening(..));
         if self.breaks {
             self.ended[Side::Initiator.index()] = true;
-            self.told[Side::Responder.index()] = true;
+            self.shut[Side::Responder.index()] = true;
         }
         self.breaks
     }
@@ -130,7 +130,7 @@ impl Pair {
         cx: &mut Context<'_>,
         intake: Intake,
     ) -> Poll<ServerEvent> {
-        let told = self.told[Side::Responder.index()];
+        let shut = self.shut[Side::Responder.index()];
         match &mut self.server {
             ServerLeg::Opening(opening, waiting) => match opening.as_mut().poll(cx) {
                 Poll::Ready(Ok(mut leg)) => {
@@ -153,7 +153,7 @@ impl Pair {
                 Poll::Ready(Err(error)) => Poll::Ready(ServerEvent::Refused(error)),
                 Poll::Pending => Poll::Pending,
             },
-            ServerLeg::Open(leg) if told => leg.poll_close(cx).map(|()| ServerEvent::Closed),
+            ServerLeg::Open(leg) if shut => leg.poll_close(cx).map(|()| ServerEvent::Closed),
             ServerLeg::Open(leg) => leg.poll_event(cx, intake).map(ServerEvent::Leg),
             ServerLeg::Gone => Poll::Pending,
         }

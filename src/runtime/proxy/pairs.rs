@@ -79,7 +79,7 @@ impl Pairs {
         wanted: impl Fn(ConnectionId) -> bool,
     ) -> Option<ConnectionId> {
         let candidates = self.by_id.iter().filter(|(id, _)| wanted(**id));
-        let most_silent = candidates.min_by_key(|(_, pair)| pair.heard);
+        let most_silent = candidates.min_by_key(|(_, pair)| pair.last_received);
         most_silent.map(|(id, _)| *id)
     }
 
@@ -103,15 +103,15 @@ impl Pairs {
 
     /// Of those whose client has left, the one that was silent for longest.
     pub(super) fn most_silent_leaving(&self) -> Option<ConnectionId> {
-        let leaving = self.by_id.iter().filter(|(_, pair)| pair.told[1]);
-        let most_silent = leaving.min_by_key(|(_, pair)| pair.heard);
+        let leaving = self.by_id.iter().filter(|(_, pair)| pair.shut[1]);
+        let most_silent = leaving.min_by_key(|(_, pair)| pair.last_received);
         most_silent.map(|(id, _)| *id)
     }
 
     /// Whether one was silent for longer than `time`.
     pub(super) fn is_silent_for(&self, id: ConnectionId, time: Duration, now: Instant) -> bool {
         self.get(id)
-            .is_some_and(|pair| now.saturating_duration_since(pair.heard) > time)
+            .is_some_and(|pair| now.saturating_duration_since(pair.last_received) > time)
     }
 
     /// Those that were silent for longer than `time`.

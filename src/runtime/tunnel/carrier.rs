@@ -119,7 +119,7 @@ impl Carrier {
                 LinkEvent::PeerUp(peer) => info!(%peer, "peer connected"),
                 LinkEvent::Ready(scope) => conversations.endpoint.handle_link_ready(scope),
                 LinkEvent::PeerLost { peer, error } => {
-                    tell_loss(peer, &error, &mut self.losses);
+                    log_lost_peer(peer, &error, &mut self.losses);
                     conversations
                         .endpoint
                         .handle_link_lost(now, Scope::Peer(peer));
@@ -192,7 +192,7 @@ impl Carrier {
     }
 
     /// Says that a slow reader has held up the link for long.
-    pub(super) fn tell_pause(&mut self, now: Instant, conversations: &Conversations) {
+    pub(super) fn log_pause(&mut self, now: Instant, conversations: &Conversations) {
         if self.paused {
             self.pause.begin(now);
         } else {
@@ -240,7 +240,7 @@ impl Carrier {
 }
 
 /// A peer that just leaves is no trouble; its conversations report it if that was early.
-fn tell_loss(peer: Peer, error: &LinkError, losses: &mut Repeated<Discriminant<LinkError>>) {
+fn log_lost_peer(peer: Peer, error: &LinkError, losses: &mut Repeated<Discriminant<LinkError>>) {
     if let LinkError::Closed = error {
         info!(%peer, "peer disconnected");
     } else if let Some(count) = losses.count(discriminant(error)) {

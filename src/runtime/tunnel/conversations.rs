@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::local::{Last, Local, Phase, Read, Rest};
 use super::locals::{Locals, READ_BYTES};
 use super::notices::{FirstAnswer, Shortage, Trouble, Troubles};
-use super::record::{Record, tell, tell_end};
+use super::record::{Record, log_conversation, log_end};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
 use super::{Advice, TunnelOptions};
@@ -161,7 +161,7 @@ impl Conversations {
         if let Some(record) = self.records.get_mut(&handle) {
             record.server_id = Some(server_id);
             let handshake_us = whole_micros(handshake);
-            tell!(info, handle, record, handshake_us, "conversation opened");
+            log_conversation!(info, handle, record, handshake_us, "conversation opened");
         }
     }
 
@@ -231,7 +231,7 @@ impl Conversations {
         }
         if let Some(record) = self.records.remove(&handle) {
             let troubles = &mut self.troubles;
-            tell_end(handle, &record, end, &summary, self.advice, troubles, now);
+            log_end(handle, &record, end, &summary, self.advice, troubles, now);
             if let Some(number) = record.local {
                 self.end_local(now, number, end, &summary);
             }
@@ -310,7 +310,7 @@ impl Conversations {
                     self.service.target(),
                     self.troubles.count(now, Trouble::NoService(error.kind())),
                 ) {
-                    tell!(
+                    log_conversation!(
                         warn,
                         handle,
                         record,
@@ -332,7 +332,7 @@ impl Conversations {
     fn refuse_for_service(&mut self, now: Instant, handle: Handle, number: usize) {
         self.metrics.target_failure_count += 1;
         if let Some(record) = self.records.get_mut(&handle) {
-            record.is_refusal_told = true;
+            record.is_refusal_logged = true;
         }
         self.endpoint.refuse(now, handle);
         self.remove(now, number);
@@ -361,7 +361,7 @@ impl Conversations {
                     let bytes = self.locals.take();
                     self.memory_due.get_or_insert(now + UNMOVED);
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {
-                        self.tell_dropped(handle, &error);
+                        self.log_dropped_bytes(handle, &error);
                     }
                 } else {
                     self.locals.discard();
@@ -389,9 +389,9 @@ impl Conversations {
         }
     }
 
-    fn tell_dropped(&self, handle: Handle, error: &WriteError) {
+    fn log_dropped_bytes(&self, handle: Handle, error: &WriteError) {
         if let Some(record) = self.records.get(&handle) {
-            tell!(debug, handle, record, %error, "bytes dropped");
+            log_conversation!(debug, handle, record, %error, "bytes dropped");
         }
     }
 
@@ -456,7 +456,7 @@ impl Conversations {
             return;
         };
         if let Some(record) = self.records.get_mut(&local.handle) {
-            tell!(debug, local.handle, record, leg = "target", %error, "local connection failed");
+            log_conversation!(debug, local.handle, record, leg = "target", %error, "local connection failed");
             if self.service.target().is_some() {
                 record.broken = Some(error);
             }
@@ -525,7 +525,7 @@ impl Conversations {
     }
 
     /// Says that an answer takes long.
-    pub(super) fn tell_waiting(&mut self, now: Instant) {
+    pub(super) fn log_missing_answer(&mut self, now: Instant) {
         if let Some(handle) = self.first_answer.due(now)
             && let Some(record) = self.records.get(&handle)
             && record.server_id.is_none()

@@ -110,13 +110,13 @@ impl Driver {
         for _ in 0..MAX_ROUNDS {
             let now = Instant::now();
             let goes_on = self.round(now, cx);
-            self.tell_refusals(now);
-            self.tell_unproven(now);
-            self.carrier.tell_pause(now, &self.conversations);
-            self.conversations.tell_waiting(now);
+            self.log_refusals(now);
+            self.log_unproven(now);
+            self.carrier.log_pause(now, &self.conversations);
+            self.conversations.log_missing_answer(now);
             if let Some(ending) = self.poll_ending(now, cx) {
                 if ending.is_ok() && self.conversations.service.only_ended().is_none() {
-                    self.tell_summary();
+                    self.log_summary();
                 }
                 return Poll::Ready(ending);
             }
@@ -229,7 +229,7 @@ impl Driver {
     }
 
     /// Logs the totals at the end.
-    fn tell_summary(&self) {
+    fn log_summary(&self) {
         let stats = self.conversations.endpoint.stats();
         let count = stats.opened_count + stats.offered_count;
         let recorder = self.carrier.options.recorder.as_ref();
@@ -323,7 +323,7 @@ impl Driver {
         };
     }
 
-    fn tell_refusals(&mut self, now: Instant) {
+    fn log_refusals(&mut self, now: Instant) {
         let count = self
             .conversations
             .endpoint
@@ -340,7 +340,7 @@ impl Driver {
         }
     }
 
-    fn tell_unproven(&mut self, now: Instant) {
+    fn log_unproven(&mut self, now: Instant) {
         let count = self.conversations.unproven_count;
         if let Some(unproven_count) = self.unproven.due(now, count) {
             warn!(

@@ -99,7 +99,7 @@ impl Locals {
     ) -> Option<Local> {
         self.ready.remove(number);
         let local = self.slots.remove(number)?;
-        tell_lost(now, &local, troubles);
+        log_lost_bytes(now, &local, troubles);
         Some(local)
     }
 
@@ -200,7 +200,7 @@ impl Locals {
 
 /// Data that a local side sent after the peer's close have no receiver. A few bytes at once are a
 /// farewell, as that of TLS or of a mail client.
-fn tell_lost(now: Instant, local: &Local, troubles: &mut Troubles) {
+fn log_lost_bytes(now: Instant, local: &Local, troubles: &mut Troubles) {
     if local.discarded <= FAREWELL_BYTES && !local.spoke_late {
         return;
     }

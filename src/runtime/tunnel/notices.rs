@@ -21,7 +21,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 /// their address.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    told_count: u64,
+    logged_count: u64,
     next: Option<Instant>,
 }
 
@@ -29,12 +29,12 @@ impl Refusals {
     /// The number since the last time, if it is time to log it. `count` is the number since the
     /// beginning.
     pub(super) fn due(&mut self, now: Instant, count: u64) -> Option<u64> {
-        if count == self.told_count || self.next.is_some_and(|next| now < next) {
+        if count == self.logged_count || self.next.is_some_and(|next| now < next) {
             return None;
         }
         self.next = now.checked_add(REFUSALS_APART);
-        let new = count - self.told_count;
-        self.told_count = count;
+        let new = count - self.logged_count;
+        self.logged_count = count;
         Some(new)
     }
 }
@@ -105,7 +105,7 @@ pub(super) enum Pause {
     /// Since it began, not for long.
     Until(Instant),
     /// It lasts, and the log has said so.
-    Told,
+    Logged,
 }
 
 impl Pause {
@@ -123,14 +123,14 @@ impl Pause {
     pub(super) const fn next_due(&self) -> Option<Instant> {
         match self {
             Self::Until(until) => Some(*until),
-            Self::None | Self::Told => None,
+            Self::None | Self::Logged => None,
         }
     }
 
     /// Its duration, if the log should have it now: once for each pause.
     pub(super) fn due(&mut self, now: Instant) -> Option<Duration> {
         if self.next_due().is_some_and(|until| until <= now) {
-            *self = Self::Told;
+            *self = Self::Logged;
             return Some(LONG_PAUSE);
         }
         None
@@ -147,7 +147,7 @@ pub(super) struct FirstAnswer {
 struct Waiting {
     handle: Handle,
     since: Instant,
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl FirstAnswer {
@@ -156,13 +156,13 @@ impl FirstAnswer {
         self.waiting.get_or_insert(Waiting {
             handle,
             since: now,
-            is_told: false,
+            is_logged: false,
         });
     }
 
     /// When it will be time to say that it is waited for.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let waiting = self.waiting.as_ref().filter(|waiting| !waiting.is_told)?;
+        let waiting = self.waiting.as_ref().filter(|waiting| !waiting.is_logged)?;
         waiting.since.checked_add(WORTH_A_WORD)
     }
 
@@ -172,7 +172,7 @@ impl FirstAnswer {
             return None;
         }
         let waiting = self.waiting.as_mut()?;
-        waiting.is_told = true;
+        waiting.is_logged = true;
         Some(waiting.handle)
     }
 
@@ -180,7 +180,7 @@ impl FirstAnswer {
     /// awaited.
     pub(super) fn came(&mut self, handle: Handle) -> Option<Duration> {
         let waiting = self.waiting.take_if(|waiting| waiting.handle == handle)?;
-        waiting.is_told.then(|| waiting.since.elapsed())
+        waiting.is_logged.then(|| waiting.since.elapsed())
     }
 }
 

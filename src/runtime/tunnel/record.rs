@@ -14,7 +14,7 @@ use crate::units::whole_micros;
 use crate::wire::{ClientId, ServerId};
 
 /// Logs with the fields that name a conversation, and those that are given.
-macro_rules! tell {
+macro_rules! log_conversation {
     ($level:ident, $conv:expr, $record:expr, $($more:tt)+) => {
         $level!(
             conv = %$conv,
@@ -27,14 +27,14 @@ macro_rules! tell {
     };
 }
 
-pub(super) use tell;
+pub(super) use log_conversation;
 
 /// Logs a warning as [`tell`] does, or without a count, since there are many, a line for `-v`.
 macro_rules! log_trouble {
     ($count:expr, $conv:expr, $record:expr, $($more:tt)+) => {
         match $count {
-            Some(count) => tell!(warn, $conv, $record, count, $($more)+),
-            None => tell!(info, $conv, $record, $($more)+),
+            Some(count) => log_conversation!(warn, $conv, $record, count, $($more)+),
+            None => log_conversation!(info, $conv, $record, $($more)+),
         }
     };
 }
@@ -52,7 +52,7 @@ pub(super) struct Record {
     /// The reason why a message of it was lost.
     pub(super) lost: Option<LinkError>,
     /// The log has said why we refuse it.
-    pub(super) is_refusal_told: bool,
+    pub(super) is_refusal_logged: bool,
 }
 
 impl Record {
@@ -65,7 +65,7 @@ impl Record {
             server_id: None,
             broken: None,
             lost: None,
-            is_refusal_told: false,
+            is_refusal_logged: false,
         }
     }
 
@@ -81,7 +81,7 @@ impl Record {
 }
 
 /// Logs the end of a conversation.
-pub(super) fn tell_end(
+pub(super) fn log_end(
     handle: Handle,
     record: &Record,
     end: End,
@@ -120,7 +120,7 @@ pub(super) fn tell_end(
         );
     }
     match end.leg() {
-        Some(leg) if record.is_refusal_told => tell!(
+        Some(leg) if record.is_refusal_logged => log_conversation!(
             debug,
             handle,
             record,
@@ -129,7 +129,7 @@ pub(super) fn tell_end(
             "conversation failed"
         ),
         // The log has said once that the link was lost, but not which bytes were lost with it.
-        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
+        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => log_conversation!(
             debug,
             handle,
             record,
@@ -138,7 +138,7 @@ pub(super) fn tell_end(
             "conversation failed"
         ),
         // Anybody can forge addresses: the log has one line for many of these.
-        Some(leg) if end == End::AddressUnproven => tell!(
+        Some(leg) if end == End::AddressUnproven => log_conversation!(
             debug,
             handle,
             record,
@@ -149,7 +149,7 @@ pub(super) fn tell_end(
             "conversation failed"
         ),
         // Most applications that end their input have left, and this is the sign of it.
-        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
+        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => log_conversation!(
             info,
             handle,
             record,
@@ -182,7 +182,7 @@ pub(super) fn tell_end(
             %end,
             "conversation ended before all was delivered"
         ),
-        None => tell!(
+        None => log_conversation!(
             info,
             handle,
             record,

@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// Logs that TLS is there.
-    pub(super) fn tell_opened(&self) {
+    pub(super) fn log_handshake(&self) {
         let name = self
             .proven()
             .map(|bytes| DestinationHash::of(bytes).to_b32_name());
@@ -336,9 +336,9 @@ impl Connection {
     /// too.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.finished {
-            let told = ready!(self.transport.poll_shutdown(cx));
+            let shut = ready!(self.transport.poll_shutdown(cx));
             self.finished = true;
-            match (told, &mut self.record) {
+            match (shut, &mut self.record) {
                 (Err(_), _) => return Poll::Ready(()),
                 (Ok(()), Some(record)) => record.stream.finish(record.ours),
                 (Ok(()), None) => {}

@@ -485,7 +485,7 @@ impl TcpLink {
         match connection.poll_read(&mut cx, &mut self.spare) {
             Ok(read) => {
                 if !was_open && connection.is_open() {
-                    connection.tell_opened();
+                    connection.log_handshake();
                     self.events.push_back(LinkEvent::PeerUp(connection.peer()));
                 }
                 if read == Read::Some {
@@ -741,7 +741,7 @@ impl TcpLink {
             return;
         }
         if !connection.is_open() && matches!(self.source, Source::Peers { .. }) {
-            return self.tell_failed_handshake(peer, &error);
+            return self.log_failed_handshake(peer, &error);
         }
         self.events.push_back(match self.source {
             Source::Own => LinkEvent::Down(error),
@@ -751,7 +751,7 @@ impl TcpLink {
 
     /// Whoever did not get through the handshake was never a peer, and may have come to fill
     /// the log.
-    fn tell_failed_handshake(&mut self, peer: Peer, error: &LinkError) {
+    fn log_failed_handshake(&mut self, peer: Peer, error: &LinkError) {
         if let Some(count) = self.troubles.count(Trouble::Handshake) {
             warn!(leg = "carrier", %peer, %error, count, "not let in");
         }

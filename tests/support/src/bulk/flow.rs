@@ -77,9 +77,9 @@ impl Flow {
     }
 
     /// What is still under way arrives.
-    pub(super) fn settle(&mut self, wire: &mut Wire, truth: &mut Truth) {
+    pub(super) fn deliver_under_way(&mut self, wire: &mut Wire, truth: &mut Truth) {
         if let Self::Tcp(connection) = self {
-            connection.settle(wire, truth);
+            connection.deliver_under_way(wire, truth);
         }
     }
 }
@@ -89,7 +89,7 @@ impl Connection {
         // Who sends may be answering it, and so has received it.
         let other_end = |late: &UnderWay| late.from != from;
         if self.under_way.as_ref().is_some_and(other_end) {
-            self.settle(wire, truth);
+            self.deliver_under_way(wire, truth);
         }
         self.flow.send(wire, from, &self.prefix.before(message));
         let overtook = self.under_way.is_some();
@@ -97,7 +97,7 @@ impl Connection {
             if matches!(&self.under_way, Some(late) if late.fate == Fate::IsOvertaken) {
                 truth.reordered_segments += 1;
             }
-            self.settle(wire, truth);
+            self.deliver_under_way(wire, truth);
         } else if fate != Fate::Arrives {
             if fate == Fate::ComesTwice {
                 let sent = self.flow.sent_bytes(from);
@@ -113,7 +113,7 @@ impl Connection {
         self.flow.forget(from);
     }
 
-    fn settle(&mut self, wire: &mut Wire, truth: &mut Truth) {
+    fn deliver_under_way(&mut self, wire: &mut Wire, truth: &mut Truth) {
         if let Some(late) = self.under_way.take() {
             if late.fate == Fate::ComesTwice {
                 truth.retransmitted_segments += 1;

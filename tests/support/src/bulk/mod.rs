@@ -186,7 +186,7 @@ impl Bulk {
         } else if !is_over || !self.open.is_empty() {
             self.go_on(wire);
         } else if let Some(mut flow) = self.flows.pop() {
-            flow.settle(wire, &mut self.truth);
+            flow.deliver_under_way(wire, &mut self.truth);
             // No flow is opened again.
             self.shape.flows = 0;
         } else {
