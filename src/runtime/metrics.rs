@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::link::{LinkCounts, Peer};
+use super::repeated::Repeated;
 use crate::conversation::FindingCode;
 use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
 
@@ -218,6 +219,7 @@ impl Scrapes {
 
 async fn respond(listener: TcpListener, scrapes: mpsc::Sender<oneshot::Sender<String>>) {
     let places = Arc::new(Semaphore::new(MAX_REQUESTS));
+    let mut not_accepted = Repeated::default();
     // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
@@ -235,7 +237,9 @@ async fn respond(listener: TcpListener, scrapes: mpsc::Sender<oneshot::Sender<St
                 });
             }
             Err(error) => {
-                warn!(%error, "cannot accept a request for metrics");
+                if let Some(count) = not_accepted.count(()) {
+                    warn!(%error, count, "cannot accept a request for metrics");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

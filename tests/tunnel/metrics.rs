@@ -1,15 +1,20 @@
 //! Numbers for Prometheus, as its scraper would get them.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 
 use crate::endpoint::{Endpoint, connect};
 use crate::services::{echo, exchange, pattern, read_to_reset};
 use ministream_fixtures::unused_address;
 
-pub(crate) fn get(endpoint: &Endpoint, path: &str) -> String {
+fn address(endpoint: &Endpoint) -> SocketAddr {
     let url = endpoint.field("metrics=http://");
-    let address = url.strip_suffix("/metrics").unwrap();
-    let mut stream = connect(address.parse().unwrap());
+    url.strip_suffix("/metrics").unwrap().parse().unwrap()
+}
+
+pub(crate) fn get(endpoint: &Endpoint, path: &str) -> String {
+    let address = address(endpoint);
+    let mut stream = connect(address);
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -56,4 +61,30 @@ fn failures_of_the_target_are_counted() {
     let numbers = get(&server, "/metrics");
     let expected = "ministream_target_connect_failures_total 1";
     assert!(numbers.lines().any(|line| line == expected), "{numbers}");
+}
+
+#[test]
+fn a_scraper_that_waits_for_a_descriptor_does_not_fill_the_log() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    let arguments = [
+        "client",
+        "--carrier",
+        server.carrier(),
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+    ];
+    let client = Endpoint::limited("-n 24", &arguments);
+    let streams: Vec<_> = (0..40).map(|_| client.connect()).collect();
+    client.wait_for_log("no connections are accepted for now");
+    let scraper = connect(address(&client));
+    // The thirty-second attempt to accept it: of those before, sixteen were worth a line.
+    client.wait_for_log("\"count\":32");
+    let lines = client.log();
+    let lines = lines.matches("cannot accept a request for metrics");
+    assert_eq!(lines.count(), 17, "{}", client.log());
+    drop((scraper, streams));
 }

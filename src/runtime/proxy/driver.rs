@@ -84,6 +84,7 @@ pub(super) struct Driver {
 /// Events that clients can cause as often as they like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
+    NotAccepted,
     Lost(Discriminant<LinkError>),
     TooMany,
     TooManyUnproven,
@@ -211,7 +212,9 @@ impl Driver {
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
-                        warn!(leg = "client", %error, "cannot accept a connection");
+                        if let Some(count) = self.troubles.count(Trouble::NotAccepted) {
+                            warn!(leg = "client", %error, count, "cannot accept a connection");
+                        }
                         continue;
                     }
                     Poll::Pending => return Ok(()),

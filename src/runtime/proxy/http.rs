@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use crate::proxy::control::{Reply, Request};
+use crate::runtime::repeated::Repeated;
 
 /// Connections at once; further ones wait in the system.
 const MAX_CONNECTIONS: usize = 32;
@@ -72,6 +73,7 @@ impl Requests {
 
 async fn accept(listener: TcpListener, proxy: mpsc::Sender<Asked>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut not_accepted = Repeated::default();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
@@ -88,7 +90,9 @@ async fn accept(listener: TcpListener, proxy: mpsc::Sender<Asked>) {
                 });
             }
             Err(error) => {
-                warn!(%error, "cannot accept a control connection");
+                if let Some(count) = not_accepted.count(()) {
+                    warn!(%error, count, "cannot accept a control connection");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

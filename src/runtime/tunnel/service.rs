@@ -14,6 +14,7 @@ use crate::endpoint::{ConversationSummary, End, Handle};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
 use crate::runtime::open::LinkOptions;
+use crate::runtime::repeated::Repeated;
 use crate::runtime::socket::Addresses;
 
 /// The pause before the second attempt to get a link back; it doubles.
@@ -42,6 +43,7 @@ enum Source {
         acceptor: Acceptor,
         /// There are as many conversations as there may be.
         held: bool,
+        not_accepted: Repeated,
     },
     /// Conversations become connections to this service.
     Target(Addresses),
@@ -62,6 +64,7 @@ impl Service {
         self.source = Source::Listener {
             acceptor,
             held: false,
+            not_accepted: Repeated::default(),
         };
     }
 
@@ -106,12 +109,21 @@ impl Service {
     /// The next local connection.
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<TcpStream> {
         loop {
-            let Source::Listener { acceptor, .. } = &mut self.source else {
+            let Source::Listener {
+                acceptor,
+                not_accepted,
+                ..
+            } = &mut self.source
+            else {
                 return Poll::Pending;
             };
             match ready!(acceptor.poll_accept(cx)) {
                 Ok((stream, _)) => return Poll::Ready(stream),
-                Err(error) => warn!(leg = "target", %error, "cannot accept a connection"),
+                Err(error) => {
+                    if let Some(count) = not_accepted.count(()) {
+                        warn!(leg = "target", %error, count, "cannot accept a connection");
+                    }
+                }
             }
         }
     }
