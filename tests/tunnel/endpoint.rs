@@ -201,6 +201,12 @@ impl Endpoint {
     pub(crate) fn resident_bytes(&self) -> u64 {
         resident_bytes_of(self.child.id())
     }
+
+    /// How often its main thread has stopped waiting.
+    pub(crate) fn wake_count(&self) -> u64 {
+        let count = status_of(self.child.id(), "voluntary_ctxt_switches:");
+        count.parse().unwrap()
+    }
 }
 
 /// How many descriptors a process has open.
@@ -211,13 +217,16 @@ pub(crate) fn descriptors_of(process: u32) -> usize {
 
 /// Resident memory of a process in bytes.
 pub(crate) fn resident_bytes_of(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    let kib = line.trim().strip_suffix(" kB").unwrap();
+    let size = status_of(process, "VmRSS:");
+    let kib = size.strip_suffix(" kB").unwrap();
     kib.parse::<u64>().unwrap() * 1024
+}
+
+/// What the system says of a process under a name.
+fn status_of(process: u32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap().trim().to_owned()
 }
 
 impl Drop for Endpoint {

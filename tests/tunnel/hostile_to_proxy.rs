@@ -199,27 +199,30 @@ fn thousands_of_udp_senders_make_room_for_each_other() {
 
 #[test]
 fn a_client_that_never_reads_stops_its_server_and_nobody_else() {
-    // Data without end for whoever comes.
-    let flood = upstream(|mut stream| {
-        let mut message = 32_772_u32.to_be_bytes().to_vec();
-        message.extend([0x50, 1, 2, 3]);
-        message.extend(pattern(32_768));
-        loop {
-            stream.write_all(&message)?;
-        }
-    });
+    // Data without end for whoever comes, until it is taken no longer.
+    let stopped = Arc::new(Mutex::new(Vec::new()));
+    let flood = {
+        let stopped = Arc::clone(&stopped);
+        upstream(move |mut stream| {
+            stream.set_write_timeout(Some(Duration::from_millis(700)))?;
+            let mut message = 32_772_u32.to_be_bytes().to_vec();
+            message.extend([0x50, 1, 2, 3]);
+            message.extend(pattern(32_768));
+            while stream.write_all(&message).is_ok() {}
+            stopped.lock().unwrap().push(stream);
+            Ok(())
+        })
+    };
     let proxy = Proxy::start(FREE, &flood, &QUIET);
     let before = proxy.resident_bytes();
     let deaf: Vec<TcpStream> = (0..8)
         .map(|_| TcpStream::connect(address_of(&proxy)).unwrap())
         .collect();
-    // It stops growing: what is sent meanwhile would be gigabytes.
-    let mut grown = Vec::new();
-    for _ in 0..6 {
-        thread::sleep(Duration::from_millis(500));
-        grown.push(proxy.resident_bytes().saturating_sub(before));
-    }
-    assert!(grown.iter().all(|bytes| *bytes < 64 << 20), "{grown:?}");
+    eventually("the flood to each of them is stopped", || {
+        let grown = proxy.resident_bytes().saturating_sub(before);
+        assert!(grown < 64 << 20, "{grown}");
+        stopped.lock().unwrap().len() == deaf.len()
+    });
     let mut hearing = TcpStream::connect(address_of(&proxy)).unwrap();
     let mut heard = vec![0; 8 << 20];
     hearing.read_exact(&mut heard).unwrap();
@@ -388,6 +391,19 @@ fn a_proxy_sends_an_address_that_may_be_forged_three_times_what_came_and_a_clien
     assert_eq!(proxy.end().code, Some(0));
 }
 
+/// Bytes that wait to be read from the UDP socket of a port, in the system's table.
+fn unread_bytes(address: SocketAddr) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let port = format!(":{:04X}", address.port());
+    let queues = table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[1].ends_with(&port).then(|| fields[4].to_owned())
+    });
+    let queues = queues.expect("the socket is open");
+    let (_, unread) = queues.split_once(':').unwrap();
+    u64::from_str_radix(unread, 16).unwrap()
+}
+
 #[test]
 fn forged_clients_of_a_proxy_push_out_one_another_and_nobody_else() {
     let server = Endpoint::server(FREE, echo(), &["--max-conversations", "1000"]);
@@ -412,7 +428,9 @@ fn forged_clients_of_a_proxy_push_out_one_another_and_nobody_else() {
                 socket.send_to(&syn, address_of(&proxy)).unwrap();
                 // No faster than it reads.
                 if number % 20 == 19 {
-                    thread::sleep(Duration::from_millis(20));
+                    eventually("the proxy has read them", || {
+                        unread_bytes(address_of(&proxy)) == 0
+                    });
                 }
                 socket
             })
