@@ -8,7 +8,7 @@ use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, Times};
 use super::error::DumpError;
 use super::parquet::{self, DataSetTarget};
 use super::targets::{ExportTarget, Occupied, is_standard, open_output};
-use super::values::StatisticName;
+use super::values::{Needs, StatisticName};
 use super::{redaction, terminal};
 use crate::conversation::{Destinations, Wording};
 use crate::dissect::Depth;
@@ -70,10 +70,6 @@ impl Shown {
 impl OutputOptions {
     /// Fills in the defaults of the arguments.
     pub(super) fn resolve(args: &DumpArgs, format: Format) -> Result<Self, DumpError> {
-        let tells_messages = args
-            .statistics
-            .iter()
-            .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
         let writes_files = args.html.is_some()
             || args.export.is_some()
             || args.parquet.is_some()
@@ -87,8 +83,9 @@ impl OutputOptions {
         let shown = match format {
             Format::Json => Shown::Json(messages),
             Format::Ndjson => Shown::Ndjson(messages),
-            // A conversation is written as it comes, where rows would be in its way.
-            _ if args.quiet || tells_messages => Shown::Nothing,
+            _ if args.quiet || most_needed(&args.statistics) == Some(Needs::PlaceOfMessages) => {
+                Shown::Nothing
+            }
             Format::Table if args.ladder == Some(Ladder::Text) => Shown::Ladder(LadderFormat::Text),
             Format::Table if args.ladder == Some(Ladder::Mermaid) => {
                 Shown::Ladder(LadderFormat::Mermaid)
@@ -134,16 +131,8 @@ impl OutputOptions {
 
     /// Counting messages by type or time needs no conversations.
     pub(super) fn depth(&self, args: &DumpArgs) -> Depth {
-        let counts_only = self.shown == Shown::Nothing
-            && self.html.is_none()
-            && self.export.is_none()
-            && self.data_set.is_none()
-            && self.packets.is_none()
-            && !self.statistics.is_empty()
-            && self
-                .statistics
-                .iter()
-                .all(|name| matches!(name, StatisticName::Types));
+        let counts_only =
+            self.shows_only_statistics() && most_needed(&self.statistics) == Some(Needs::Messages);
         let asks_more = args.filter.is_some()
             || args.conv.is_some()
             || args.fail_on.is_some_and(|fail_on| fail_on != FailOn::Empty);
@@ -156,23 +145,23 @@ impl OutputOptions {
 
     /// Findings that are only counted need no words.
     pub(super) fn wording(&self, args: &DumpArgs) -> Wording {
-        let is_only_counted = self.shown == Shown::Nothing
-            && self.html.is_none()
-            && self.export.is_none()
-            && self.data_set.is_none()
-            && self.packets.is_none()
+        let is_only_counted = self.shows_only_statistics()
             && args.filter.is_none()
-            && self.statistics.iter().all(|name| {
-                matches!(
-                    name,
-                    StatisticName::Types | StatisticName::Conversations | StatisticName::Timing
-                )
-            });
+            && most_needed(&self.statistics) <= Some(Needs::Conversations);
         if is_only_counted {
             Wording::Omitted
         } else {
             Wording::Full
         }
+    }
+
+    /// Whether nothing but statistics is made, if anything.
+    const fn shows_only_statistics(&self) -> bool {
+        matches!(self.shown, Shown::Nothing)
+            && self.html.is_none()
+            && self.export.is_none()
+            && self.data_set.is_none()
+            && self.packets.is_none()
     }
 
     /// The facts needed about destinations.
@@ -342,6 +331,11 @@ impl OutputOptions {
     pub(crate) fn is_table(&self) -> bool {
         self.shown == Shown::Table
     }
+}
+
+/// What statistics need at most; `None` if there are none.
+fn most_needed(statistics: &[StatisticName]) -> Option<Needs> {
+    statistics.iter().map(|name| name.needs()).max()
 }
 
 /// The style that suits the terminal; all else as by default.

@@ -174,6 +174,30 @@ pub(crate) enum StatisticName {
     Ladder(DrawnConversations, LadderFormat),
 }
 
+/// What a statistic needs of a dissection, each more than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Needs {
+    Messages,
+    /// Conversations, and how many findings there are.
+    Conversations,
+    /// The words of findings, too.
+    Wording,
+    /// All of it, and the place of the messages: rows would be in its way.
+    PlaceOfMessages,
+}
+
+impl StatisticName {
+    /// What has to be there for it.
+    pub(crate) const fn needs(self) -> Needs {
+        match self {
+            Self::Types => Needs::Messages,
+            Self::Conversations | Self::Timing => Needs::Conversations,
+            Self::Findings | Self::Io(_) => Needs::Wording,
+            Self::Follow(..) | Self::Ladder(..) => Needs::PlaceOfMessages,
+        }
+    }
+}
+
 impl FromStr for StatisticName {
     type Err = ValueError;
 
