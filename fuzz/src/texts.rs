@@ -10,7 +10,7 @@ use ministream::proxy::Rule;
 use ministream::record::RecordReader;
 use ministream::replay::inject;
 use ministream::replay::{MidStream, NdjsonReader, Wanted};
-use ministream::select::filter::Filter;
+use ministream::select::filter::{Filter, FilterHint};
 
 /// Nothing panics or takes long. Errors have words and no control characters, and those of filters
 /// point into the text. A fault that was read is the same when it is written and read again, and so are keys.
@@ -26,7 +26,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         0 => check_filter(&text),
         1 => {
             drop(Rule::parse(&text).map_err(|error| say(&error)));
-            drop(Rule::parse_file(&text).map_err(|error| say(&error)));
+            drop(Rule::parse_file(&text, FilterHint::to_string).map_err(|error| say(&error)));
         }
         2 => check_faults(&text),
         3 => {

@@ -16,7 +16,7 @@ use crate::private_file::PrivateFileError;
 use crate::report::TemporaryError;
 #[cfg(feature = "live")]
 use crate::select::filter::Filter;
-use crate::select::filter::FilterError;
+use crate::select::filter::{FilterError, FilterHint};
 
 /// The name that messages on standard error begin with.
 pub(crate) const PROGRAM: &str = "ministream-dump";
@@ -33,7 +33,7 @@ pub(crate) enum DumpError {
         help: &'static str,
     },
     /// The filter of `-Y` cannot be read.
-    #[error("bad filter: {0}")]
+    #[error("{}", bad_filter(.0))]
     Filter(#[from] FilterError),
     /// An input cannot be opened or is no capture.
     #[error("{}{}", describe(.0), help(help_for(.0)))]
@@ -202,6 +202,26 @@ fn help(help: Option<impl Display>) -> String {
 fn cause(error: &dyn Error) -> String {
     let source = error.source();
     source.map_or_else(String::new, |source| format!(": {source}"))
+}
+
+/// A filter that is none, with what helps.
+pub(crate) fn bad_filter(error: &FilterError) -> String {
+    let hint = error.meant().map(hint_text);
+    format!(
+        "bad filter: {}",
+        error.pointing(hint.as_deref().unwrap_or_default())
+    )
+}
+
+/// What a filter may have meant, and where the names of fields are listed.
+pub(crate) fn hint_text(hint: &FilterHint) -> String {
+    const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
+    match hint {
+        FilterHint::Fields { closest: None } => LIST_FIELDS.to_owned(),
+        FilterHint::Fields { .. } => format!("{hint}   {LIST_FIELDS}"),
+        FilterHint::CaptureFilter => format!("is it a capture filter, for -f?   {LIST_FIELDS}"),
+        _ => hint.to_string(),
+    }
 }
 
 /// The remedy for records that cannot be used.

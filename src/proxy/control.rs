@@ -12,6 +12,7 @@ use super::rule::Rule;
 use crate::conversation::{Conversation, ConversationId, Tally};
 use crate::fault::{Fault, FaultKind};
 use crate::field::payload;
+use crate::select::filter::HintText;
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
@@ -77,14 +78,14 @@ pub fn answer(proxy: &mut Proxy, now: Instant, request: &Request) -> Reply {
         ("POST", ["api", "faults"]) => add_fault(proxy, &request.body),
         ("DELETE", ["api", "faults", direction, kind]) => remove_fault(proxy, direction, kind),
         ("GET", ["api", "rules"]) => Reply::new(200, rules(proxy)),
-        ("POST", ["api", "rules"]) => with_rule(&request.body, |rule| {
+        ("POST", ["api", "rules"]) => with_rule(&request.body, proxy.hint_text, |rule| {
             if proxy.rules_mut().add(rule) {
                 Reply::new(201, json!({ "rule": proxy.rules().all().len() }))
             } else {
                 Reply::refused(409, "there are too many rules")
             }
         }),
-        ("PUT", ["api", "rules", number]) => with_rule(&request.body, |rule| {
+        ("PUT", ["api", "rules", number]) => with_rule(&request.body, proxy.hint_text, |rule| {
             if place(number).is_some_and(|place| proxy.rules_mut().replace(place, rule)) {
                 Reply::done()
             } else {
@@ -149,7 +150,7 @@ fn parsed(body: &[u8]) -> Result<Value, Reply> {
     serde_json::from_slice(body).map_err(|error| Reply::refused(400, format!("the body: {error}")))
 }
 
-fn with_rule(body: &[u8], then: impl FnOnce(Rule) -> Reply) -> Reply {
+fn with_rule(body: &[u8], hint_text: HintText, then: impl FnOnce(Rule) -> Reply) -> Reply {
     let body = match parsed(body) {
         Ok(body) => body,
         Err(refused) => return refused,
@@ -157,7 +158,7 @@ fn with_rule(body: &[u8], then: impl FnOnce(Rule) -> Reply) -> Reply {
     let Some(text) = body["text"].as_str() else {
         return Reply::refused(400, r#"a rule is {"text": "type == ack: drop"}"#);
     };
-    match Rule::parse(text) {
+    match Rule::parse_with_hints(text, hint_text) {
         Ok(rule) => then(rule),
         Err(error) => Reply::new(
             400,

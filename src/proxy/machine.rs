@@ -24,6 +24,7 @@ use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
 use crate::endpoint::AddressProof;
 use crate::fault::{Faults, Met, Parcelled as _};
 use crate::net::Side;
+use crate::select::filter::{FilterHint, HintText};
 use crate::time::Timestamp;
 use crate::wire::Direction;
 
@@ -41,6 +42,8 @@ pub struct ProxyOptions {
     pub dissect: DissectOptions,
     /// Whether a client must prove its address before it gets more than three times what it has sent.
     pub address_proof: AddressProof,
+    /// How errors in rules say what a filter may have meant.
+    pub hint_text: HintText,
 }
 
 impl Default for ProxyOptions {
@@ -51,6 +54,7 @@ impl Default for ProxyOptions {
             rules: Vec::new(),
             dissect: DissectOptions::default(),
             address_proof: AddressProof::NotNeeded,
+            hint_text: FilterHint::to_string,
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct Proxy {
     waiting_room: WaitingRoom,
     exit: Exit,
     address_proof: AddressProof,
+    pub(super) hint_text: HintText,
     last_comment: Option<Arc<str>>,
     /// The last messages, if somebody may ask for them.
     pub(super) recent: Option<Recent>,
@@ -89,6 +94,7 @@ impl Proxy {
             waiting_room: WaitingRoom::default(),
             exit: Exit::new(options.faults, options.seed, now),
             address_proof: options.address_proof,
+            hint_text: options.hint_text,
             last_comment: None,
             recent: None,
         }

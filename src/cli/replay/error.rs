@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::line_queue;
 use crate::capture::CaptureError;
-use crate::cli::error::{DumpError, PICK_CONVERSATIONS, advice, describe, reason};
+use crate::cli::error::{DumpError, PICK_CONVERSATIONS, advice, bad_filter, describe, reason};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::conversation::ConversationId;
@@ -97,7 +97,7 @@ pub(crate) enum ReplayError {
         source: io::Error,
     },
     /// The filter of `-Y`.
-    #[error("bad filter: {0}")]
+    #[error("{}", bad_filter(.0))]
     Filter(FilterError),
     /// A filter where messages are read from NDJSON.
     #[error("-Y works on captures; ministream-dump -Y filters what it writes as NDJSON")]

@@ -13,6 +13,7 @@ use super::shared_args::ReportFormat;
 use super::tunnel::resolved;
 use super::{logging, peer, tls};
 use crate::cli::args::{DumpArgs, Format};
+use crate::cli::error::hint_text;
 use crate::cli::exit::Ending;
 use crate::cli::options::DumpOptions;
 use crate::cli::terminal;
@@ -55,6 +56,7 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
             seed,
             rules,
             dissect: watch.dissect.clone(),
+            hint_text,
             ..ProxyOptions::default()
         },
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
@@ -106,16 +108,18 @@ fn check_carriers(args: &ProxyArgs) -> Result<(), ReplayError> {
 fn rules(args: &ProxyArgs) -> Result<Vec<Rule>, ReplayError> {
     let mut rules = Vec::new();
     for text in &args.rule {
-        rules.push(Rule::parse(text).map_err(|problem| ReplayError::Rule {
-            file: None,
-            problem,
+        rules.push(Rule::parse_with_hints(text, hint_text).map_err(|problem| {
+            ReplayError::Rule {
+                file: None,
+                problem,
+            }
         })?);
     }
     for path in &args.rules {
         let bytes = peer::read(path)?;
         let text = String::from_utf8_lossy(&bytes);
         rules.extend(
-            Rule::parse_file(&text).map_err(|problem| ReplayError::Rule {
+            Rule::parse_file(&text, hint_text).map_err(|problem| ReplayError::Rule {
                 file: Some(path.clone()),
                 problem,
             })?,

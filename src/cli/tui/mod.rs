@@ -27,7 +27,7 @@ use tempfile::TempPath;
 use self::jobs::{JobResult, Jobs, Source};
 use self::store::Store;
 use super::args::DumpArgs;
-use super::error::DumpError;
+use super::error::{DumpError, hint_text};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
 use super::output::terminal_style;
@@ -399,7 +399,7 @@ impl Screen {
             }
             Task::Filter(text) => match Filter::parse(&text) {
                 Err(error) => {
-                    let hint = error.hint_text().map(|hint| format!("; {hint}"));
+                    let hint = error.meant().map(|hint| format!("; {}", hint_text(hint)));
                     self.app.show_message(format!(
                         "{}{}",
                         error.problem(),

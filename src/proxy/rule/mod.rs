@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 use self::parse::{Condition, Parsed};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::replay::inject::ScriptError;
-use crate::select::filter::Counts;
+use crate::select::filter::{Counts, FilterHint, HintText};
 
 pub(crate) use self::action::{Action, Change, Ends, KnownIds};
 
@@ -70,19 +70,27 @@ impl Rule {
     /// # Errors
     /// It is none; the error's text points at the place.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        parse::rule(text, 1).map(Self::from)
+        Self::parse_with_hints(text, FilterHint::to_string)
+    }
+
+    /// The same, with words of one's own for what a filter may have meant.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse).
+    pub fn parse_with_hints(text: &str, hint_text: HintText) -> Result<Self, ScriptError> {
+        parse::rule(text, 1, hint_text).map(Self::from)
     }
 
     /// Reads a file of rules, one a line; lines that are empty or begin with `#` are skipped.
     ///
     /// # Errors
     /// A line is no rule.
-    pub fn parse_file(text: &str) -> Result<Vec<Self>, ScriptError> {
+    pub fn parse_file(text: &str, hint_text: HintText) -> Result<Vec<Self>, ScriptError> {
         text.lines()
             .enumerate()
             .map(|(index, line)| (index + 1, line))
             .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-            .map(|(number, line)| parse::rule(line, number).map(Self::from))
+            .map(|(number, line)| parse::rule(line, number, hint_text).map(Self::from))
             .collect()
     }
 

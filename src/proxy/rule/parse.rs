@@ -7,7 +7,7 @@ use crate::replay::inject::ScriptError;
 use crate::replay::inject::text::{
     Fail, Read, c_string, fail, literal_id, pattern, skip, time, word,
 };
-use crate::select::filter::{CountingFilter, Filter, FilterError};
+use crate::select::filter::{CountingFilter, Filter, FilterError, HintText};
 use crate::text::suggest::closest;
 use crate::wire::{Direction, FrameType, StreamId};
 
@@ -47,7 +47,7 @@ const ACTIONS: &str = "there are pass, drop, duplicate, delay TIME, hold until F
      append PAYLOAD, inject c2s|s2c MESSAGE and close client|server|both";
 
 /// Reads one rule.
-pub(super) fn rule(text: &str, line: usize) -> Result<Parsed, ScriptError> {
+pub(super) fn rule(text: &str, line: usize, hint_text: HintText) -> Result<Parsed, ScriptError> {
     let error = |at: usize, problem: String| ScriptError::new(line, text, at, problem);
     let Some(colon) = separator(text) else {
         return Err(error(
@@ -55,11 +55,12 @@ pub(super) fn rule(text: &str, line: usize) -> Result<Parsed, ScriptError> {
             "a rule is a filter, a colon and a space, and what to do: type == ack: drop".to_owned(),
         ));
     };
-    let condition = condition(&text[..colon], line, text)?;
+    let condition = condition(&text[..colon], hint_text)
+        .map_err(|(at, problem)| ScriptError::new(line, text, at, problem))?;
     let mut rest = &text[colon + 1..];
     let mut actions = Vec::new();
     loop {
-        let (after, action) = action(rest).map_err(|failed| at(&failed, line, text))?;
+        let (after, action) = action(rest, hint_text).map_err(|failed| at(&failed, line, text))?;
         actions.push(action);
         let after = skip(after);
         if after.is_empty() {
@@ -110,31 +111,22 @@ fn separator(text: &str) -> Option<usize> {
     None
 }
 
-fn condition(filter: &str, line: usize, text: &str) -> Result<Condition, ScriptError> {
+/// Which messages a filter admits; the error is the byte at which it is wrong, and why.
+fn condition(filter: &str, hint_text: HintText) -> Result<Condition, (usize, String)> {
     if filter.trim() == "all" {
         return Ok(Condition::All);
     }
     CountingFilter::parse(filter)
         .map(Condition::Filter)
-        .map_err(|error| in_filter(&error, 0, line, text))
-}
-
-/// The error in a filter that begins at a byte of a rule.
-fn in_filter(error: &FilterError, begins: usize, line: usize, text: &str) -> ScriptError {
-    ScriptError::new(
-        line,
-        text,
-        begins + error.span().start,
-        filter_problem(error),
-    )
+        .map_err(|error| (error.span().start, filter_problem(&error, hint_text)))
 }
 
 /// The error in a filter and the remedy, in one line.
-fn filter_problem(error: &FilterError) -> String {
-    match error.hint_text() {
+fn filter_problem(error: &FilterError, hint_text: HintText) -> String {
+    match error.meant().map(hint_text) {
         Some(hint) if hint.starts_with('(') => format!("{} {hint}", error.problem()),
-        Some(hint) => format!("{}; {hint}", error.problem()),
-        None => error.problem().to_owned(),
+        Some(hint) if !hint.is_empty() => format!("{}; {hint}", error.problem()),
+        _ => error.problem().to_owned(),
     }
 }
 
@@ -148,7 +140,7 @@ fn at(error: &nom::Err<Fail<'_>>, line: usize, text: &str) -> ScriptError {
     }
 }
 
-fn action(input: &str) -> Read<'_, Action> {
+fn action(input: &str, hint_text: HintText) -> Read<'_, Action> {
     let start = skip(input);
     let (rest, verb) = verb_of(start);
     match verb {
@@ -159,7 +151,7 @@ fn action(input: &str) -> Read<'_, Action> {
             let (rest, late) = time(rest)?;
             Ok((rest, Action::Delay(late)))
         }
-        "hold" => hold(rest),
+        "hold" => hold(rest, hint_text),
         "swap" => {
             let rest = keyword(keyword(rest, "with")?, "next")?;
             Ok((rest, Action::SwapWithNext))
@@ -229,7 +221,7 @@ fn keyword<'a>(input: &'a str, expected: &str) -> Result<&'a str, nom::Err<Fail<
     }))
 }
 
-fn hold(input: &str) -> Read<'_, Action> {
+fn hold(input: &str, hint_text: HintText) -> Read<'_, Action> {
     let filter = keyword(input, "until")?;
     // A filter may have commas in it, so that it goes on to the end.
     match Filter::parse(filter) {
@@ -240,7 +232,7 @@ fn hold(input: &str) -> Read<'_, Action> {
         Ok(parsed) => Ok(("", Action::HoldUntil(Arc::new(parsed)))),
         Err(error) => {
             let place = filter.get(error.span().start..).unwrap_or("");
-            fail(place, filter_problem(&error))
+            fail(place, filter_problem(&error, hint_text))
         }
     }
 }

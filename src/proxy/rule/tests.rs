@@ -75,11 +75,7 @@ fn what_is_wrong_is_told_with_its_place() {
             1,
             "unknown field `conv_nht`; did you mean `conv_nth`?",
         ),
-        (
-            "colour==3: drop",
-            1,
-            "unknown field `colour` (fields: ministream-dump --list-fields)",
-        ),
+        ("colour==3: drop", 1, "unknown field `colour`"),
         (
             "type==ack: hold until tpye==data",
             23,
@@ -152,10 +148,14 @@ fn what_is_wrong_is_told_with_its_place() {
 
 #[test]
 fn a_file_has_comments_and_tells_the_line_of_an_error() {
-    let rules = Rule::parse_file("# late\n\n  type==ack: drop\nall: pass\n").unwrap();
+    let rules = Rule::parse_file(
+        "# late\n\n  type==ack: drop\nall: pass\n",
+        FilterHint::to_string,
+    )
+    .unwrap();
     let texts: Vec<&str> = rules.iter().map(Rule::text).collect();
     assert_eq!(texts, ["type==ack: drop", "all: pass"]);
-    let error = Rule::parse_file("all: pass\n# x\nall: past\n").unwrap_err();
+    let error = Rule::parse_file("all: pass\n# x\nall: past\n", FilterHint::to_string).unwrap_err();
     assert_eq!((error.line, error.column), (3, 6));
     assert!(
         error.to_string().ends_with("\n    all: past\n         ^"),

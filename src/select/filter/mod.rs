@@ -36,7 +36,7 @@ use self::conversation::ConversationTest;
 pub use self::conversation::{ConversationField, Outcomes};
 pub use self::count::Counts;
 pub use self::counting::CountingFilter;
-pub use self::error::FilterError;
+pub use self::error::{FilterError, FilterHint, HintText};
 use self::expression::Expression;
 use self::parse::{Parsed, Vocabulary};
 use crate::conversation::MessageEvent;

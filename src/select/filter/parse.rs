@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::comparison::Comparison;
 use super::conversation::{Check, ConversationField, ConversationTest};
 use super::count::Counted;
-use super::error::FilterError;
+use super::error::{FilterError, FilterHint};
 use super::expression::{Expression, Literal};
 use super::token::{Spanned, Token, tokens};
 use crate::conversation::{ConversationId, FindingCode, Level};
@@ -235,17 +235,17 @@ impl<'a> Parser<'a> {
             span,
         }) = self.tokens.first()
         else {
-            return Err(self.error_here("expected a field").hint(LIST_FIELDS));
+            let hint = FilterHint::Fields { closest: None };
+            return Err(self.error_here("expected a field").with_hint(hint));
         };
         let name = name.strip_prefix(WIRESHARK_PREFIX).unwrap_or(name);
         let Some(subject) = Subject::named(name) else {
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
-            return Err(error.hint(if CAPTURE_FILTER_WORDS.contains(&name) {
-                format!("is it a capture filter, for -f?   {LIST_FIELDS}")
+            return Err(error.with_hint(if CAPTURE_FILTER_WORDS.contains(&name) {
+                FilterHint::CaptureFilter
             } else {
-                match self.suggestion(name) {
-                    Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
-                    None => LIST_FIELDS.to_owned(),
+                FilterHint::Fields {
+                    closest: self.suggestion(name),
                 }
             }));
         };
@@ -427,8 +427,6 @@ impl<'a> Parser<'a> {
 
 /// Wireshark's prefix of the name of a field.
 const WIRESHARK_PREFIX: &str = "ministream.";
-
-const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
 
 /// The first words of capture filters, which are libpcap's language and not this one.
 const CAPTURE_FILTER_WORDS: &[&str] = &[
