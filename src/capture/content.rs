@@ -33,6 +33,9 @@ pub enum Content {
     /// The variant of pcap with longer record headers, magic number `a1b2cd34`.
     #[error("modified (Kuznetzov) pcap is not supported; editcap -F pcap converts it")]
     ModifiedPcap,
+    /// [Records](crate::record) of a dissection.
+    #[error("it looks like records")]
+    Records,
     /// A known kind of file.
     #[error("it looks like {0}")]
     LooksLike(&'static str),
@@ -57,10 +60,6 @@ const KNOWN: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a zip archive"),
     (b"\x7fELF", "an ELF program"),
     (b"snoop\0\0\0", "a snoop capture; editcap converts it"),
-    (
-        b"{\"record\":",
-        "records of -T ndjson; they are read from one file or from standard input",
-    ),
     (b"{", "JSON"),
 ];
 
@@ -72,6 +71,9 @@ impl Content {
         }
         if let Some([0xa1, 0xb2, 0xcd, 0x34] | [0x34, 0xcd, 0xb2, 0xa1]) = head.first_chunk() {
             return Self::ModifiedPcap;
+        }
+        if head.starts_with(b"{\"record\":") {
+            return Self::Records;
         }
         if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
             return Self::LooksLike(name);
@@ -111,10 +113,7 @@ mod tests {
             (&b""[..], "it is empty"),
             (b"\x7fELF\x02\x01", "it looks like an ELF program"),
             (b"Dear all,\r\n\tgr\xc3\xbc\xc3", "it looks like text"),
-            (
-                b"{\"record\":",
-                "it looks like records of -T ndjson; they are read from one file or from standard input",
-            ),
+            (b"{\"record\":", "it looks like records"),
             (b"{\"header\":", "it looks like JSON"),
             (b"a\0b", "it begins with 610062"),
             (b"\xff", "it begins with ff"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::args::FailOn;
 use super::error::{DumpError, PROGRAM, print_error, print_warning};
 use super::exit::Ending;
-use super::options::{DumpOptions, IncompleteInput, Input};
+use super::options::{DECODE_FLAG, DumpOptions, IncompleteInput, Input};
 use super::pager::Results;
 use super::terminal;
 use crate::capture::{
@@ -282,7 +282,7 @@ fn report_near_flows(options: &DumpOptions, near: &NearFlows) {
     }
     for group in near.groups() {
         let mut line = Vec::new();
-        put_near_flow(group, &options.output.style, &mut line);
+        put_near_flow(group, &options.output.style, Some(DECODE_FLAG), &mut line);
         let line = String::from_utf8_lossy(&line);
         terminal::print_line(format_args!("{PROGRAM}: info: {line}"));
     }

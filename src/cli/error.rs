@@ -6,15 +6,15 @@ use std::io;
 use std::path::PathBuf;
 
 use super::terminal::print_line;
-use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
+use crate::capture::{CaptureError, Content};
 use crate::carrier::tls::KeyLogError;
 use crate::export::output::OutputError;
 use crate::ndjson::NdjsonError;
 use crate::private_file::PrivateFileError;
 use crate::report::TemporaryError;
-#[cfg(feature = "live")]
+#[cfg(any(feature = "live", test))]
 use crate::select::filter::Filter;
 use crate::select::filter::{FilterError, FilterHint};
 
@@ -39,7 +39,7 @@ pub(crate) enum DumpError {
     #[error("{}{}", describe(.0), help(help_for(.0)))]
     Capture(#[from] CaptureError),
     /// Records of `-T ndjson` cannot be read.
-    #[error("{}: {error}{}{}", path.display(), cause(error), advice(error))]
+    #[error("{}: {}{error}{}{}", path.display(), expected(error), cause(error), advice(error))]
     Records {
         /// Their path.
         path: PathBuf,
@@ -204,7 +204,7 @@ fn cause(error: &dyn Error) -> String {
     source.map_or_else(String::new, |source| format!(": {source}"))
 }
 
-/// A filter that is none, with what helps.
+/// The error in a filter, with the flags that help.
 pub(crate) fn bad_filter(error: &FilterError) -> String {
     let hint = error.meant().map(hint_text);
     format!(
@@ -213,7 +213,7 @@ pub(crate) fn bad_filter(error: &FilterError) -> String {
     )
 }
 
-/// What a filter may have meant, and where the names of fields are listed.
+/// The probable meaning of a filter, and where the names of fields are listed.
 pub(crate) fn hint_text(hint: &FilterHint) -> String {
     const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
     match hint {
@@ -221,6 +221,14 @@ pub(crate) fn hint_text(hint: &FilterHint) -> String {
         FilterHint::Fields { .. } => format!("{hint}   {LIST_FIELDS}"),
         FilterHint::CaptureFilter => format!("is it a capture filter, for -f?   {LIST_FIELDS}"),
         _ => hint.to_string(),
+    }
+}
+
+/// The beginning of an error about records of another program.
+pub(crate) const fn expected(error: &NdjsonError) -> &'static str {
+    match error {
+        NdjsonError::NotADump => "not written by ministream-dump -T ndjson: ",
+        _ => "",
     }
 }
 
@@ -250,6 +258,19 @@ pub(crate) fn describe(error: &CaptureError) -> String {
     match error {
         CaptureError::Open { source, .. } | CaptureError::Read { source, .. } => {
             format!("{error}: {}", reason(source))
+        }
+        CaptureError::NotACapture {
+            path,
+            compression,
+            content: content @ Content::Records,
+        } => {
+            let inside = compression.map(|compression| format!(" (inside {})", compression.name()));
+            format!(
+                "{} is not a capture file: {content} of -T ndjson; they are read from one file or \
+                 from standard input{}",
+                path.display(),
+                inside.unwrap_or_default()
+            )
         }
         _ => error.to_string(),
     }
@@ -327,4 +348,36 @@ pub(crate) fn print_error(error: impl Display) {
 /// Prints a warning on standard error.
 pub(crate) fn print_warning(warning: impl Display) {
     print_line(format_args!("{PROGRAM}: warning: {warning}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_shown_with_the_flags_that_help() {
+        for (filter, text) in [
+            (
+                "tcp port 9004",
+                "bad filter: unknown field `tcp`\n    tcp port 9004\n    ^~~ is it a capture filter, \
+                 for -f?   (fields: ministream-dump --list-fields)",
+            ),
+            (
+                "typ == syn",
+                "bad filter: unknown field `typ`\n    typ == syn\n    ^~~ did you mean `type`?   \
+                 (fields: ministream-dump --list-fields)",
+            ),
+            (
+                "",
+                "bad filter: expected a field\n    \n    ^ (fields: ministream-dump --list-fields)",
+            ),
+            (
+                "(n == 1",
+                "bad filter: expected `)`\n    (n == 1\n           ^",
+            ),
+        ] {
+            let error = Filter::parse(filter).unwrap_err();
+            assert_eq!(bad_filter(&error), text);
+        }
+    }
 }

@@ -28,6 +28,9 @@ use crate::select::filter::Filter;
 use crate::select::redact::Redaction;
 use crate::select::{Picked, Selection};
 
+/// The flag that reads flows as ours, for hints.
+pub(super) const DECODE_FLAG: &str = "-d";
+
 /// The options of a dump.
 #[derive(Debug)]
 pub(crate) struct DumpOptions {
@@ -192,7 +195,8 @@ impl DumpOptions {
             self.output.message_view(),
             statistics,
         )
-        .redacted(self.redaction.clone()))
+        .redacted(self.redaction.clone())
+        .with_decode_flag(DECODE_FLAG))
     }
 }
 

@@ -333,7 +333,7 @@ impl OutputOptions {
     }
 }
 
-/// What statistics need at most; `None` if there are none.
+/// The most that statistics need; `None` if there are none.
 fn most_needed(statistics: &[StatisticName]) -> Option<Needs> {
     statistics.iter().map(|name| name.needs()).max()
 }

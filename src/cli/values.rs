@@ -174,7 +174,7 @@ pub(crate) enum StatisticName {
     Ladder(DrawnConversations, LadderFormat),
 }
 
-/// What a statistic needs of a dissection, each more than the one before.
+/// The needs of a statistic, each more than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Needs {
     Messages,
@@ -187,7 +187,7 @@ pub(crate) enum Needs {
 }
 
 impl StatisticName {
-    /// What has to be there for it.
+    /// The parts of a dissection that it needs.
     pub(crate) const fn needs(self) -> Needs {
         match self {
             Self::Types => Needs::Messages,

@@ -64,6 +64,8 @@ pub struct Reporter<W> {
     selection: Selection,
     /// Hides secrets from everything below.
     redaction: Option<Redaction>,
+    /// The flag that reads flows as ours, for hints.
+    decode_flag: Option<&'static str>,
     shown: MessageView,
     /// Tables, pages and files beside them.
     others: Vec<Box<dyn Printer>>,
@@ -108,6 +110,7 @@ impl<W: Write> Reporter<W> {
             style,
             selection,
             redaction: None,
+            decode_flag: None,
             shown,
             others,
             heading: Heading::default(),
@@ -128,6 +131,13 @@ impl<W: Write> Reporter<W> {
         // The input may have been redacted before.
         self.style.redacted = self.style.redacted.and(secrets);
         self.redaction = redaction;
+        self
+    }
+
+    /// Names the program's flag that takes a rule of [`DecodeAs`](crate::dissect::DecodeAs), for
+    /// hints on flows that are perhaps ours.
+    pub const fn with_decode_flag(mut self, flag: &'static str) -> Self {
+        self.decode_flag = Some(flag);
         self
     }
 
@@ -160,7 +170,7 @@ impl<W: Write> Reporter<W> {
         let mut near = Vec::new();
         if is_table {
             let mut lines = Vec::new();
-            put_near_flows(summary.near, &self.style, &mut lines);
+            put_near_flows(summary.near, &self.style, self.decode_flag, &mut lines);
             put_wrapped(
                 &String::from_utf8_lossy(&lines),
                 self.style.width,
@@ -325,7 +335,12 @@ impl<W: Write> Reporter<W> {
             if summary.foreign.flows > 0 {
                 put(out, ", ");
                 put_count(out, summary.foreign.flows, "flow", "flows");
-                put(out, " of other protocols (-d reads a port as ours)");
+                put(out, " of other protocols");
+                if let Some(flag) = self.decode_flag {
+                    put(out, " (");
+                    put(out, flag);
+                    put(out, " reads a port as ours)");
+                }
             }
             if summary.foreign.sealed_flows > 0 {
                 put(out, ", ");

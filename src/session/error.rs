@@ -30,7 +30,7 @@ pub enum SessionError {
     /// The connection ended when CreateSession had been sent.
     #[error(
         "the router closed the connection on CreateSession: \
-         a Java router before 0.9.15 takes DSA destinations only (keys new --type dsa)"
+         a Java router before 0.9.15 takes DSA destinations only"
     )]
     ClosedOnCreate,
     /// The connection ended later.

@@ -222,7 +222,7 @@ pub(crate) fn resident_bytes_of(process: u32) -> u64 {
     kib.parse::<u64>().unwrap() * 1024
 }
 
-/// What the system says of a process under a name.
+/// The value of a name in the status of a process.
 fn status_of(process: u32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let value = status.lines().find_map(|line| line.strip_prefix(name));

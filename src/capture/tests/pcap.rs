@@ -132,10 +132,7 @@ fn what_is_no_capture_is_called_what_it_is() {
         ),
         (b"\x34\xcd\xb2\xa1\x02\0", modified),
         (b"Hello, world\n", "it looks like text"),
-        (
-            b"{\"record\":",
-            "it looks like records of -T ndjson; they are read from one file or from standard input",
-        ),
+        (b"{\"record\":", "it looks like records"),
         (b"\x7fELF\x02", "it looks like an ELF program"),
     ];
     for (bytes, text) in cases {

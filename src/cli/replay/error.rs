@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::line_queue;
 use crate::capture::CaptureError;
-use crate::cli::error::{DumpError, PICK_CONVERSATIONS, advice, bad_filter, describe, reason};
+use crate::cli::error::{
+    DumpError, PICK_CONVERSATIONS, advice, bad_filter, describe, expected, reason,
+};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::conversation::ConversationId;
@@ -22,6 +24,7 @@ use crate::replay::inject::ScriptError;
 use crate::replay::{NotExpected, PlanError, RecordingTooLarge, SkipReason};
 use crate::runtime::{CarrierUrl, ConformError, LinkError, TlsConfigError, TunnelError};
 use crate::select::filter::FilterError;
+use crate::session::SessionError;
 
 const PROGRAM: &str = "ministream-replay";
 
@@ -450,10 +453,18 @@ fn words(error: &(dyn Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         reason(error)
     } else if let Some(error) = error.downcast_ref::<NdjsonError>() {
-        format!("{error}{}", advice(error))
+        format!("{}{error}{}", expected(error), advice(error))
+    } else if let Some(LinkError::Session(SessionError::ClosedOnCreate)) = link_error(error) {
+        format!("{error} (keys new --type dsa)")
     } else {
         error.to_string()
     }
+}
+
+/// An error of a link, also where it is boxed as a cause.
+fn link_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a LinkError> {
+    let boxed = || error.downcast_ref::<Box<LinkError>>().map(|error| &**error);
+    error.downcast_ref().or_else(boxed)
 }
 
 #[cfg(test)]
@@ -477,6 +488,19 @@ mod tests {
         assert_eq!(
             error.help().unwrap(),
             "no I2P router, or its I2CP port is off (Java: /configi2cp, i2pd: [i2cp] enabled=true)"
+        );
+    }
+
+    #[test]
+    fn an_old_router_is_said_to_need_other_keys() {
+        let error = ReplayError::from(TunnelError::from(LinkError::NoSession {
+            carrier: "i2cp://127.0.0.1".parse().unwrap(),
+            source: Box::new(SessionError::ClosedOnCreate.into()),
+        }));
+        assert_eq!(
+            with_causes(&error),
+            "i2cp://127.0.0.1:7654: the router closed the connection on CreateSession: a Java \
+             router before 0.9.15 takes DSA destinations only (keys new --type dsa)"
         );
     }
 }

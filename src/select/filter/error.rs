@@ -14,7 +14,7 @@ pub struct FilterError {
     hint: Option<FilterHint>,
 }
 
-/// What might be meant instead. As text it is what goes behind the caret.
+/// The probable meaning; as text it goes behind the caret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterHint {
@@ -29,7 +29,7 @@ pub enum FilterHint {
     CaptureFilter,
 }
 
-/// What writes a hint, for programs that can say more than the library.
+/// A writer of hints, for programs that can say more than the library.
 pub type HintText = fn(&FilterHint) -> String;
 
 impl fmt::Display for FilterHint {
