@@ -110,11 +110,13 @@ impl Deadlines {
         self.earliest = self.earliest.min(until);
     }
 
-    /// Of more closed conversations than may linger, the first to have been closed.
-    pub(super) fn crowded_out(&mut self, records: &Records) -> Option<Slot> {
-        while self.lingering.len() > self.max_lingering {
+    /// Of more closed conversations than may linger, the first to have been closed, and none of
+    /// `latest`, which linger since now: one that was closed, opened and closed again has an
+    /// earlier entry.
+    pub(super) fn crowded_out(&mut self, latest: &[Slot], records: &Records) -> Option<Slot> {
+        while self.lingering.len() > self.max_lingering.max(latest.len()) {
             let deadline = self.lingering.pop_front()?;
-            if is_closed(&deadline, records) {
+            if is_closed(&deadline, records) && !latest.contains(&deadline.slot) {
                 return Some(deadline.slot);
             }
         }

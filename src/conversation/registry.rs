@@ -434,7 +434,9 @@ impl Registry {
         }
         for slot in [slot, other] {
             match self.records.live(slot).phase() {
-                phase if phase.is_closed() => self.linger(slot, seen.time, remarks),
+                phase if phase.is_closed() => {
+                    self.deadlines.linger(slot, seen.time, &self.records);
+                }
                 Phase::SynSent => {
                     self.deadlines
                         .wait_for_answer(slot, seen.time, &self.records);
@@ -442,6 +444,7 @@ impl Registry {
                 _ => {}
             }
         }
+        self.report_crowded_out(&[slot, other], seen.time, remarks);
     }
 
     /// Whether the server's close of a conversation, if it comes next, may be a refusal.
@@ -479,7 +482,13 @@ impl Registry {
     /// that it crowds out.
     pub(super) fn linger(&mut self, slot: Slot, now: Timestamp, remarks: &Remarks) {
         self.deadlines.linger(slot, now, &self.records);
-        while let Some(over) = self.deadlines.crowded_out(&self.records) {
+        self.report_crowded_out(&[slot], now, remarks);
+    }
+
+    /// Reports the conversations that closed ones crowd out. `latest` are among those and stay: a
+    /// message of theirs is being placed.
+    fn report_crowded_out(&mut self, latest: &[Slot], now: Timestamp, remarks: &Remarks) {
+        while let Some(over) = self.deadlines.crowded_out(latest, &self.records) {
             self.end(over, now, Ending::Over, remarks);
         }
     }

@@ -53,6 +53,61 @@ fn what_comes_late_finds_its_conversation_however_many_were_closed_since() {
 }
 
 #[test]
+fn a_conversation_that_closes_again_does_not_crowd_out_itself() {
+    for max_lingering in [1, 2] {
+        let mut watch = Watch::with(TrackerOptions {
+            max_lingering,
+            ..TrackerOptions::default()
+        });
+        let udp = watch.udp();
+        for id in 1..=2 {
+            watch.pass(udp, A, &syn(id));
+            watch.pass(udp, B, &ack(id, 1_000 + id));
+        }
+        for (from, bytes, expected) in [
+            (
+                B,
+                message(0x51, 1, &[]),
+                "s2c c1 closes s2c [warn ms.ack_empty]",
+            ),
+            (A, message(0xa0, 1_001, b"x"), "c2s c1 carries"),
+            (A, message(0xa2, 1_002, &[]), "c2s c2 closes c2s"),
+            (A, message(0xa2, 1_001, &[]), "c2s c1 closes c2s"),
+            (B, message(0x52, 1, &[]), "s2c c1 closes again"),
+        ] {
+            assert_eq!(watch.pass(udp, from, &bytes), expected, "{bytes:02x?}");
+        }
+        let mut ended = watch.events();
+        ended.extend(watch.finish());
+        let expected = [
+            "c2 000002/0003ea client closed 0/0 0/0",
+            "c1 000001/0003e9 client closed 1/1 0/0",
+        ];
+        let expected = expected.map(str::to_owned);
+        ended.sort_by(|one, other| other.cmp(one));
+        assert_eq!(ended, expected);
+    }
+}
+
+#[test]
+fn conversations_that_exchange_their_messages_do_not_crowd_out_each_other() {
+    let mut watch = Watch::with(TrackerOptions {
+        max_lingering: 2,
+        ..TrackerOptions::default()
+    });
+    let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Unknown);
+    let refusal = [1, 2, 3];
+    watch.pass(tcp, B, &message(0x52, 2, &refusal));
+    watch.tracker.note_gap(tcp);
+    watch.pass(tcp, A, &message(0xa0, 13, b"GET"));
+    watch.pass(tcp, B, &message(0x52, 1, &refusal));
+    watch.pass(tcp, A, &syn(3));
+    assert_eq!(watch.pass(tcp, B, &ack(2, 13)), "s2c c1 accepts 00000d");
+    assert!(watch.events().iter().all(|event| !event.starts_with("c1 ")));
+    assert!(watch.finish().iter().any(|event| event.starts_with("c1 ")));
+}
+
+#[test]
 fn a_new_channel_does_not_inherit_what_was_told_on_an_earlier_one() {
     let mut watch = Watch::with(TrackerOptions {
         max_lingering: 1,
