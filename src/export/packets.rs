@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 use crate::capture::{Packet, PcapngWriter};
+use crate::carrier::Carrier;
 use crate::conversation::{Finding, MessageEvent};
 use crate::net::Whole;
 use crate::number_set::NumberSet;
@@ -55,6 +56,11 @@ impl PacketPlan {
     pub fn learn(&mut self, packet: &Packet<'_>) {
         if self.completing.contains(packet.number) {
             self.wholes.extend(Whole::of(packet));
+        }
+        if let Some((datagram, connection)) = Whole::fragmented_segment(packet)
+            && self.wholes.contains(&connection)
+        {
+            self.wholes.insert(datagram);
         }
     }
 
@@ -123,6 +129,11 @@ impl PacketPlan {
 impl Printer for PacketPlan {
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
         self.completing.insert(event.packet);
+        if event.carrier != Carrier::Udp {
+            // The packet may be the last fragment of a segment, which does not name the connection.
+            self.wholes
+                .extend(Whole::connection([event.source, event.target]));
+        }
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! The unit that a packet is a part of: for callers that keep some packets of a capture, and with
 //! them those without which they cannot be read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::ip_number;
 
 use super::flow_key::FlowKey;
-use super::slice::{self, TransportHeader};
+use super::slice::{self, IpPacket, Route, TransportHeader};
 use super::{Skip, Transport, link, tunnel};
 use crate::capture::Packet;
 
@@ -26,27 +28,66 @@ enum Kind {
 impl Whole {
     /// The unit that a packet is a part of; `None` when it stands for itself.
     pub fn of(packet: &Packet<'_>) -> Option<Self> {
-        Self::read(packet).unwrap_or(None)
+        let ip = innermost(packet).ok()?;
+        Self::datagram(&ip).or_else(|| Self::connection_of(&ip))
     }
 
-    fn read(packet: &Packet<'_>) -> Result<Option<Self>, Skip> {
-        let payload = link::strip(packet)?;
-        let mut encapsulation = payload.encapsulation;
-        let ip = tunnel::innermost(payload.ip, &mut encapsulation)?;
-        if let Some(fragment) = ip.upper.fragment {
-            return Ok(Some(Self(Kind::Datagram {
-                source: ip.route.source(),
-                destination: ip.route.destination(),
-                identification: fragment.identification,
-            })));
+    /// The TCP connection between two ends; `None` where one has an address of IPv4, and the other of IPv6.
+    pub fn connection(ends: [SocketAddr; 2]) -> Option<Self> {
+        let route = match [ends[0].ip(), ends[1].ip()] {
+            [IpAddr::V4(source), IpAddr::V4(destination)] => Route::V4 {
+                source: &source.octets(),
+                destination: &destination.octets(),
+            },
+            [IpAddr::V6(source), IpAddr::V6(destination)] => Route::V6 {
+                source: &source.octets(),
+                destination: &destination.octets(),
+            },
+            _ => return None,
+        };
+        let ports = (ends[0].port(), ends[1].port());
+        let (key, _) = FlowKey::new(Transport::Tcp, &route, ports);
+        Some(Self(Kind::Connection(key)))
+    }
+
+    /// The datagram whose first fragment a packet is, and the TCP connection of its segment: the other
+    /// fragments do not say to which they belong (RFC 791, section 3.2).
+    pub fn fragmented_segment(packet: &Packet<'_>) -> Option<(Self, Self)> {
+        let ip = innermost(packet).ok()?;
+        let fragment = ip.upper.fragment?;
+        if fragment.offset != 0 || ip.upper.protocol != ip_number::TCP {
+            return None;
         }
-        let segment = slice::transport(&ip.upper)?;
-        Ok(match segment.header {
+        // It may end within the header, but has eight bytes of it if others follow.
+        let ports = ip.upper.payload.header(4).ok()?;
+        let port = |at| u16::from_be_bytes([ports[at], ports[at + 1]]);
+        let (key, _) = FlowKey::new(Transport::Tcp, &ip.route, (port(0), port(2)));
+        Some((Self::datagram(&ip)?, Self(Kind::Connection(key))))
+    }
+
+    fn datagram(ip: &IpPacket<'_>) -> Option<Self> {
+        let fragment = ip.upper.fragment?;
+        Some(Self(Kind::Datagram {
+            source: ip.route.source(),
+            destination: ip.route.destination(),
+            identification: fragment.identification,
+        }))
+    }
+
+    fn connection_of(ip: &IpPacket<'_>) -> Option<Self> {
+        let segment = slice::transport(&ip.upper).ok()?;
+        match segment.header {
             TransportHeader::Udp => None,
             TransportHeader::Tcp(_) => {
                 let (key, _) = FlowKey::new(Transport::Tcp, &ip.route, segment.ports);
                 Some(Self(Kind::Connection(key)))
             }
-        })
+        }
     }
+}
+
+fn innermost<'a>(packet: &Packet<'a>) -> Result<IpPacket<'a>, Skip> {
+    let payload = link::strip(packet)?;
+    let mut encapsulation = payload.encapsulation;
+    tunnel::innermost(payload.ip, &mut encapsulation)
 }
