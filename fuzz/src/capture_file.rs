@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use ministream::capture::{CaptureFile, InputInfo, PacketSource};
+use ministream::capture::{CaptureError, CaptureFile, InputInfo, Packet, PacketSource};
 use ministream::conversation::EndOfInput;
 use ministream::dissect::{DissectCounts, DissectOptions, Dissector, Sink};
 
@@ -32,21 +32,35 @@ pub fn dissect<S: Sink>(
 where
     S::Error: std::fmt::Debug,
 {
-    let mut capture = CaptureFile::from_reader("fuzz.pcap", Cursor::new(file.to_vec())).ok()?;
     let mut dissector = Dissector::new(options);
-    let end = loop {
+    let (inputs, damage) = read(file, |packet| {
+        dissector.push(packet, sink).expect("the sink takes all");
+    })?;
+    if let Some(error) = damage {
+        assert!(error.is_partial(), "an error behind the header: {error}");
+        dissector
+            .note_damage(&error, sink)
+            .expect("the sink takes all");
+    }
+    dissector
+        .finish(EndOfInput::Complete, sink)
+        .expect("the sink takes all");
+    Some((inputs, dissector.counts()))
+}
+
+/// Shows every packet of a file up to its end or its damage, which is returned; `None` when it is
+/// no capture.
+pub fn read(
+    file: &[u8],
+    mut show: impl FnMut(&Packet<'_>),
+) -> Option<(Vec<InputInfo>, Option<CaptureError>)> {
+    let mut capture = CaptureFile::from_reader("fuzz.pcap", Cursor::new(file.to_vec())).ok()?;
+    let damage = loop {
         match capture.next_packet() {
-            Ok(Some(packet)) => dissector.push(&packet, sink).expect("the sink takes all"),
-            Ok(None) => break EndOfInput::Complete,
-            Err(error) => {
-                assert!(error.is_partial(), "an error behind the header: {error}");
-                dissector
-                    .note_damage(&error, sink)
-                    .expect("the sink takes all");
-                break EndOfInput::Complete;
-            }
+            Ok(Some(packet)) => show(&packet),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
         }
     };
-    dissector.finish(end, sink).expect("the sink takes all");
-    Some((capture.inputs().to_vec(), dissector.counts()))
+    Some((capture.inputs().to_vec(), damage))
 }

@@ -13,28 +13,32 @@ pub mod connections;
 pub mod decoders;
 pub mod endpoint;
 pub mod i2cp_messages;
+pub mod inject;
 pub mod outputs;
 pub mod packets;
 pub mod proxy;
 pub mod replay;
 pub mod replay_peers;
+pub mod replay_reports;
 // The tests of the programs check what they write in the same way.
 #[path = "../../tests/dump/schema.rs"]
 mod schema;
 pub mod session;
 pub mod texts;
 pub mod tls;
+pub mod written_files;
 
 /// A target: takes any bytes, panics when what must hold does not.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("capture_file", capture_file::run),
     ("connections", connections::run),
     ("decoders", decoders::run),
     ("endpoint", endpoint::run),
     ("i2cp_messages", i2cp_messages::run),
+    ("inject", inject::run),
     ("packets", packets::run),
     ("proxy", proxy::run),
     ("replay", replay::run),

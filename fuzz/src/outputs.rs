@@ -33,6 +33,7 @@ use serde_json::Value;
 
 use crate::capture_file::dissect;
 use crate::schema::Schema;
+use crate::written_files;
 
 /// Dissects `file` with these options into the output that `choice` names, twice, and looks at
 /// what came out.
@@ -41,7 +42,7 @@ use crate::schema::Schema;
 /// many messages, conversations and findings. Text for people has no control characters but the
 /// end of a line, and with the ASCII set no other characters either. A page has no element that
 /// pages of harmless captures do not have, nor has a drawing. Packets that were made anew are a
-/// whole capture.
+/// whole capture. [Files](written_files) are what the others say.
 pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
     let Some(written) = write(choice, file, options, None) else {
         return;
@@ -53,6 +54,8 @@ pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
         1 => check_json(&written),
         2 | SVG => check_page(&written),
         PACKETS => check_packets(&written),
+        // Looked at where they are written.
+        CAPTURED_PACKETS | STREAMS | DATA_SET => {}
         // RFC 4180 ends lines with CR LF.
         CSV => check_text(&without(&written, b'\r'), is_ascii(CSV)),
         // The tabs of a payload stay where its lines are shown.
@@ -62,7 +65,7 @@ pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
 }
 
 /// How many outputs `choice` chooses among.
-pub const OUTPUTS: u8 = 18;
+pub const OUTPUTS: u8 = 21;
 
 /// The one that is CSV.
 const CSV: u8 = 10;
@@ -73,11 +76,21 @@ const SVG: u8 = 16;
 /// The one that is packets, made anew.
 pub const PACKETS: u8 = 17;
 
+/// The one that is packets as they were captured.
+const CAPTURED_PACKETS: u8 = 18;
+
+/// The one that is the streams of conversations.
+const STREAMS: u8 = 19;
+
+/// The one that is a data set of Parquet files.
+const DATA_SET: u8 = 20;
+
 const fn is_ascii(chosen: u8) -> bool {
     chosen % 2 == 1
 }
 
-fn style(chosen: u8) -> Style {
+/// How the output that was chosen looks.
+pub fn style(chosen: u8) -> Style {
     Style {
         charset: if is_ascii(chosen) {
             Charset::Ascii
@@ -95,6 +108,7 @@ fn style(chosen: u8) -> Style {
 }
 
 /// The output that `choice` names, without these secrets; `None` when the file is no capture.
+/// Packets as they were captured cannot be without: nothing is written then.
 pub fn redacted(
     choice: u8,
     file: &[u8],
@@ -122,6 +136,14 @@ fn write(
         1 => Box::new(JsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         2 => return write_page(file, options, redaction),
         PACKETS => return write_packets(file, options, redaction),
+        CAPTURED_PACKETS => {
+            return match redaction {
+                None => written_files::captured_packets(file, options),
+                Some(_) => Some(Vec::new()),
+            };
+        }
+        STREAMS => return written_files::streams(file, options, redaction),
+        DATA_SET => return written_files::data_set(file, options, redaction),
         14 | 15 => {
             let format = if chosen == 14 {
                 FollowFormat::Text
@@ -202,6 +224,32 @@ fn written(
     shown: MessageView,
     others: Vec<Box<dyn Printer>>,
 ) -> Option<Vec<u8>> {
+    written_until(file, options, style, redaction, shown, others, |_| {})
+}
+
+/// Has these outputs take in the file, and shows the reporter when they are at their end; `None` when the file is no
+/// capture.
+pub fn report(
+    file: &[u8],
+    options: &DissectOptions,
+    redaction: Option<Redaction>,
+    others: Vec<Box<dyn Printer>>,
+    at_end: impl FnOnce(&mut Reporter<&mut Vec<u8>>),
+) -> Option<()> {
+    let style = style(PACKETS);
+    let shown = MessageView::Nothing;
+    written_until(file, options, style, redaction, shown, others, at_end).map(drop)
+}
+
+fn written_until(
+    file: &[u8],
+    options: &DissectOptions,
+    style: Style,
+    redaction: Option<Redaction>,
+    shown: MessageView,
+    others: Vec<Box<dyn Printer>>,
+    at_end: impl FnOnce(&mut Reporter<&mut Vec<u8>>),
+) -> Option<Vec<u8>> {
     let selection = Selection::new(None, Picked::All, None);
     let mut written = Vec::new();
     let mut reporter = Reporter::new(
@@ -222,6 +270,7 @@ fn written(
             &NearFlows::default(),
         ))
         .expect("memory takes all");
+    at_end(&mut reporter);
     drop(reporter);
     Some(written)
 }
@@ -268,7 +317,8 @@ fn write_packets(
     Some(page.bytes())
 }
 
-fn secrets_of(redaction: Option<&Redaction>) -> Secrets {
+/// What a redaction hides.
+pub fn secrets_of(redaction: Option<&Redaction>) -> Secrets {
     redaction.map_or(Secrets::NONE, Redaction::secrets)
 }
 
@@ -364,7 +414,8 @@ fn without(text: &[u8], left_out: u8) -> Vec<u8> {
         .collect()
 }
 
-fn check_text(written: &[u8], is_ascii: bool) {
+/// Text for people has no control characters but the end of a line, and in ASCII no others either.
+pub fn check_text(written: &[u8], is_ascii: bool) {
     let text = std::str::from_utf8(written).expect("text is UTF-8");
     for (place, character) in text.char_indices() {
         let is_harmless = character == '\n' || !character.is_control();
@@ -417,7 +468,7 @@ fn elements_of_shipped_captures() -> BTreeSet<String> {
 }
 
 /// The elements of a page, each as its name and the names of its attributes.
-fn elements(page: &str) -> BTreeSet<String> {
+pub fn elements(page: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (start, _) in page.match_indices('<') {
         let behind = &page[start + 1..];

@@ -1,7 +1,7 @@
 //! A recording, played against a mock of itself.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
@@ -9,13 +9,15 @@ use ministream::dissect::DissectOptions;
 use ministream::replay::mock::{Mock, MockOptions, MockOutput};
 use ministream::replay::{
     Masks, MidStream, Plan, PlayOptions, Player, PlayerOutput, Recording, RecordingSink,
-    ReplayResult, Wanted,
+    ReplayResult, Transcripts, Wanted,
 };
+use ministream::report::replay::{ReplayOutcomes, ReplayReport};
 use ministream::wire::FrameType;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{End, Link, UdpFlow, Wire, message};
 
 use crate::capture_file::dissect;
+use crate::replay_reports;
 
 /// Without faults every conversation is found the same, if its request tells it. With a message of the server's data
 /// changed, at least one is not, and with a message of anything between, nothing panics and
@@ -37,7 +39,8 @@ enum Damage {
 fn play(input: &mut Unstructured<'_>) -> Result<()> {
     let damage = *input.choose(&[Damage::None, Damage::Changed, Damage::Noise])?;
     let recording = record(input)?;
-    let options = PlayOptions::default();
+    let mut options = PlayOptions::default();
+    options.transcripts = Transcripts::Kept;
     let Ok(plan) = Plan::new(&recording, &options) else {
         return Ok(());
     };
@@ -48,8 +51,9 @@ fn play(input: &mut Unstructured<'_>) -> Result<()> {
         Masks::default(),
         [5; 32],
     );
-    let mut player = Player::new(plan, options, Masks::default(), [6; 32], now);
+    let mut player = Player::new(plan, options.clone(), Masks::default(), [6; 32], now);
     let mut results = Vec::new();
+    let mut outcomes = ReplayOutcomes::default();
     let mut has_changed = false;
     let (mut to_mock, mut to_player) = (VecDeque::<Bytes>::new(), VecDeque::<Bytes>::new());
     for _ in 0..100_000 {
@@ -66,7 +70,10 @@ fn play(input: &mut Unstructured<'_>) -> Result<()> {
         let over = loop {
             match player.poll_output(now) {
                 PlayerOutput::Transmit(message) => to_mock.push_back(message.to_vec().into()),
-                PlayerOutput::Finished(outcome) => results.push(outcome.result),
+                PlayerOutput::Finished(outcome) => {
+                    results.push(outcome.result);
+                    outcomes.add(*outcome);
+                }
                 PlayerOutput::Timeout(at) => {
                     due = Some(at);
                     break false;
@@ -101,6 +108,19 @@ fn play(input: &mut Unstructured<'_>) -> Result<()> {
             }
         }
         if over {
+            replay_reports::check(&ReplayReport {
+                source: "captures/<b onload='x'>\u{1b}[2J.pcap",
+                carrier: "tcp://127.0.0.1:4747",
+                options: &options,
+                outcomes: &outcomes,
+                stats: player.stats(),
+                skipped: &[],
+                skipped_count: 0,
+                planned: Duration::from_secs(1),
+                elapsed: Duration::from_secs(2),
+                exit_code: 0,
+                mask_flag: "--mask ",
+            });
             return check(damage, has_changed, &recording, &results);
         }
         if to_player.is_empty() {
