@@ -186,7 +186,7 @@ pub(crate) const fn short_message<'a>(message: &RawMessage<'a>) -> Option<&'a [u
     }
 }
 
-/// Whose id a message carries.
+/// The owner of the id that a message carries.
 fn id_owner(message: &RawMessage<'_>) -> Option<&'static str> {
     Some(message.frame()?.frame_type.id_owner()?.name())
 }

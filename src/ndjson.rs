@@ -23,7 +23,7 @@ pub enum NdjsonError {
     /// A line is not JSON.
     #[error("line {line}: not JSON")]
     Json {
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
         /// The parser's error.
         source: serde_json::Error,
@@ -31,13 +31,13 @@ pub enum NdjsonError {
     /// A line is longer than any record.
     #[error("line {line} is longer than {MAX_LINE_BYTES} bytes")]
     LineTooLong {
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
     },
     /// A record lacks a field, or it is of another kind.
     #[error("line {line}: {field} is missing or not what it should be")]
     Field {
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
         /// The field's name.
         field: &'static str,
@@ -48,7 +48,7 @@ pub enum NdjsonError {
     /// A message of which the payload was not written, or not all of it.
     #[error("line {line}: the payload is not in the record")]
     NoPayload {
-        /// From 1.
+        /// The line's number, from 1.
         line: u64,
     },
     /// It holds more than can be kept.

@@ -75,7 +75,9 @@ impl Timestamp {
         } else {
             shifted_month - 9
         };
+        // Counted from March, January and February end the year before theirs.
         let year = year_of_era + era * 400 + (month <= 2) as i64;
+        // Each cast keeps its value: the fields have the ranges of `Utc`.
         Utc {
             year: year as i32,
             month: month as u8,

@@ -156,7 +156,7 @@ pub enum Damage {
     /// The two lengths of a pcapng block, before and after it, differ.
     #[error("block length is {leading} before the block and {trailing} after it")]
     LengthMismatch {
-        /// Before the block.
+        /// The length before the block.
         leading: u32,
         /// After the block.
         trailing: u32,

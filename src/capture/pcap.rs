@@ -61,6 +61,7 @@ impl Pcap {
     }
 
     fn from_header(header: &PcapHeader) -> Self {
+        // Unsigned in the format, signed in the parser: the bits stay.
         let network = u32::from_ne_bytes(header.network.0.to_ne_bytes());
         Self {
             order: if header.is_bigendian() {
@@ -104,6 +105,7 @@ impl Pcap {
                 ByteOrder::Big => parse_pcap_frame_be(bytes),
             };
             let missing = match parsed {
+                // A whole record was taken above, unless its length is beyond the bound.
                 Ok((_, frame)) => return Err(self.absurd(window, frame.caplen.into())),
                 Err(nom::Err::Incomplete(needed)) => missing_bytes(needed),
                 Err(nom::Err::Error(_) | nom::Err::Failure(_)) => {

@@ -99,6 +99,7 @@ impl Pcapng {
             let record = FileRecord::BlockAfter(self.packets);
             return Err(window.truncated(record, offset, BLOCK_HEADER as u64));
         }
+        // The type of a section header reads the same in both byte orders (section 4.1).
         if window.available().starts_with(&SHB_MAGIC.to_be_bytes()) {
             let order = self.section_order(window)?;
             self.section.restart(order);
@@ -253,6 +254,7 @@ const fn length_bounds(kind: u32) -> (u32, u32) {
         IDB_MAGIC => (20, MAX_PARSED_BLOCK),
         EPB_MAGIC | OBSOLETE_PACKET => (32, MAX_PARSED_BLOCK),
         SPB_MAGIC => (16, MAX_PARSED_BLOCK),
+        // The longest multiple of four, as every length is (section 3.1).
         _ => (12, u32::MAX - 3),
     }
 }

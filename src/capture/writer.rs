@@ -56,6 +56,7 @@ impl<W: Write> PcapngWriter<W> {
             interfaces: Vec::new(),
             block: Vec::new(),
         };
+        // A section header, whose first field shows the byte order (section 4.1).
         writer.write_block(0x0a0d_0d0a, |block| {
             block.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
             // Version 1.0, and a section of unknown length.
@@ -108,6 +109,7 @@ impl<W: Write> PcapngWriter<W> {
         };
         let interface = self.interface(packet.link_type, offset_seconds)?;
         let [high, low] = halves(packet.time, offset_seconds);
+        // An enhanced packet block (section 4.3).
         self.write_block(6, |block| {
             for field in [interface, high, low, captured, packet.original_bytes] {
                 block.extend_from_slice(&field.to_le_bytes());

@@ -41,12 +41,12 @@ pub(crate) enum Nesting {
 /// A key of a JSON record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    /// That of a quantity says its unit: `_us`, `_bytes`, `_count`.
+    /// Its name; that of a quantity ends in its unit: `_us`, `_bytes`, `_count`.
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
     /// Whether it may be null: unknown, or not applicable.
     pub(crate) is_nullable: bool,
-    /// In Markdown.
+    /// Its meaning, in Markdown.
     pub(crate) meaning: &'static str,
 }
 

@@ -87,7 +87,7 @@ pub struct MessageEvent<'a> {
 pub struct Carried {
     /// Number of the message in the dissection, from 1.
     pub number: u64,
-    /// Whose message it is.
+    /// The side whose message it is.
     pub direction: Direction,
     /// Bytes of its payload.
     pub payload_bytes: u64,

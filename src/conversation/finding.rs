@@ -153,7 +153,7 @@ impl fmt::Display for FindingCode {
     }
 }
 
-/// One odd thing, and where it was seen.
+/// One oddity, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Its code.

@@ -467,7 +467,7 @@ impl Registry {
         Silence::of(slot, &mut self.records, &self.channels).go_on(by, now, payload, remarks);
     }
 
-    /// Somebody closes, perhaps because something stays away.
+    /// One side closes, perhaps because of missing bytes.
     pub(super) fn close_in_silence(
         &mut self,
         slot: Slot,

@@ -20,7 +20,7 @@ pub(super) struct Tombstone {
     until: Timestamp,
     /// Serial number of its channel.
     channel: u32,
-    /// Of the destination behind the router, if there is one: its first bytes.
+    /// The first bytes of the destination behind the router, if there is one.
     far: Option<FarMark>,
     client_id: [u8; 3],
     server_id: [u8; 3],

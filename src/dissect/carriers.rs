@@ -72,7 +72,7 @@ impl Carriers {
         }
     }
 
-    /// From now on flows end because the capture does: nobody closed them.
+    /// From now on flows end because the capture does, not by a close.
     pub(super) const fn begin_end(&mut self) {
         self.why = WhyEnded::Capture;
     }

@@ -49,7 +49,7 @@ enum Stage {
 pub(super) struct Following {
     batches: Consumer<Batch, Batch>,
     walk: Walk,
-    /// Of the batch that is walked through.
+    /// The error of the batch that is walked through.
     trouble: Option<CaptureError>,
     stage: Stage,
     known: Known,

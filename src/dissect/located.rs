@@ -19,7 +19,7 @@ pub(super) struct Located {
     /// The payloads of all messages. A dissection that only counts does not look at them, and they
     /// stay where they are: in the caches of another core.
     bytes: Vec<u8>,
-    /// Of those messages that have one.
+    /// Addressees of the messages that have one.
     addressees: Vec<DestinationHash>,
 }
 
@@ -170,7 +170,7 @@ impl Located {
 pub(super) struct Walk {
     located: Located,
     next: usize,
-    /// Up to which item was looked ahead.
+    /// Index of the first item that was not looked ahead at.
     seen: usize,
     byte: usize,
     addressee: usize,

@@ -276,7 +276,7 @@ impl Batch {
 pub(super) struct Walk {
     batch: Batch,
     next: usize,
-    /// Up to which step was looked ahead.
+    /// Index of the first step that was not looked ahead at.
     seen: usize,
 }
 

@@ -64,7 +64,7 @@ impl Plausibility for Ministreaming {
 struct I2cp {
     decoder: i2cp::Decoder,
     application: FlowDirection,
-    /// Of the application and of the router.
+    /// Addresses of the application and of the router.
     addresses: [SocketAddr; 2],
     sessions: Sessions,
 }

@@ -41,7 +41,7 @@ pub enum Output<P> {
         /// The message.
         message: Message,
     },
-    /// Something the application should know.
+    /// An event for the application.
     Event(Event<P>),
     /// Nothing before this moment, unless there is input first. It may turn out
     /// that nothing was due after all.
@@ -77,7 +77,7 @@ pub enum Event<P> {
         client_id: ClientId,
         /// The acceptor's id.
         server_id: ServerId,
-        /// From our SYN's request to its ACK; from the peer's SYN to our acceptance.
+        /// Time from our SYN's request to its ACK; from the peer's SYN to our acceptance.
         handshake: Duration,
     },
     /// Bytes from the peer: one data message, never empty. They count as held by
@@ -121,7 +121,7 @@ pub struct ConversationSummary {
     /// An answer may have been under way: nothing had come since the last data
     /// went, or data came after the application had finished.
     pub answer_expected: bool,
-    /// From its opening to its end.
+    /// Time from its opening to its end.
     pub duration: Duration,
 }
 

@@ -181,9 +181,9 @@ impl FromStr for FaultLines {
 /// The faults of messages, by direction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// To those of clients.
+    /// Faults of clients' messages.
     pub c2s: FaultSpec,
-    /// To those of servers.
+    /// Faults of servers' messages.
     pub s2c: FaultSpec,
 }
 

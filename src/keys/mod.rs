@@ -335,6 +335,7 @@ fn derived_decryption_key(signing_key: &PrivateKey) -> [u8; ENCRYPTION_KEY_BYTES
     for (number, part) in (0_u8..).zip(key.chunks_exact_mut(Sha256::output_size())) {
         let hash = Sha256::new()
             .chain_update("ministream lease set key")
+            // The key takes eight hashes, which this tells apart.
             .chain_update([number])
             .chain_update(signing_key.to_bytes());
         part.copy_from_slice(&hash.finalize());

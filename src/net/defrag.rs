@@ -32,7 +32,7 @@ pub struct LostDatagram {
     pub arrival: Arrival,
     /// Its sender.
     pub source: IpAddr,
-    /// To whom.
+    /// Its receiver.
     pub destination: IpAddr,
     /// UDP or TCP, where a fragment says.
     pub transport: Option<Transport>,

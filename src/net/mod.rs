@@ -197,7 +197,7 @@ pub enum Delivery<'a> {
     /// displaced by a new one on the same ports. UDP flows end, too, when they
     /// are forgotten. Every direction of a flow ends once.
     End {
-        /// Whose direction ended.
+        /// The side whose direction ended.
         from: Side,
         /// The way it ended.
         how: StreamEnd,

@@ -136,7 +136,7 @@ impl Held {
 /// Missing bytes that the peer has acknowledged.
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
-    /// Up to where.
+    /// Position behind the last of them.
     acknowledged: u64,
     /// Packets of the connection since.
     packets: u8,

@@ -87,7 +87,7 @@ pub(super) struct Fragment {
 /// A UDP datagram or TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment<'a> {
-    /// Of source and destination.
+    /// Ports of source and destination.
     pub(super) ports: (u16, u16),
     pub(super) header: TransportHeader,
     pub(super) payload: Captured<'a>,

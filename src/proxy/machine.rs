@@ -34,7 +34,7 @@ use crate::wire::Direction;
 pub struct ProxyOptions {
     /// Faults, done to messages by chance.
     pub faults: Faults,
-    /// From which chance follows.
+    /// The seed of all chance.
     pub seed: [u8; 32],
     /// Rules for chosen messages.
     pub rules: Vec<Rule>,
@@ -199,6 +199,7 @@ impl Proxy {
                 );
             }
         }
+        // Behind the message for which they waited.
         for released in self.waiting_room.released() {
             self.go_on(now, released);
         }

@@ -48,7 +48,7 @@ pub struct RecordWriter {
     payload: PayloadDetail,
     clock: UtcClock,
     addresses: AddressTexts,
-    /// Of messages with that first byte, once there was one.
+    /// Texts of messages with that first byte, once there was one.
     types: Box<[Option<TypeText>; 256]>,
     /// The rare columns of a message that has a value in none of them: most messages.
     nothing_rare: Box<[u8]>,

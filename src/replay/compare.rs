@@ -306,7 +306,7 @@ impl Run {
 /// A place where the streams differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Of which stream.
+    /// The stream's direction.
     pub direction: Direction,
     /// Its first byte, counted from 0 in the recorded stream.
     pub offset: usize,
@@ -319,11 +319,11 @@ pub struct Difference {
 /// A few bytes with those around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    /// Up to [`CONTEXT_BYTES`] before.
+    /// Up to [`CONTEXT_BYTES`] before them.
     pub before: Vec<u8>,
     /// The bytes themselves, up to [`CONTEXT_BYTES`].
     pub bytes: Vec<u8>,
-    /// Up to [`CONTEXT_BYTES`] behind.
+    /// Up to [`CONTEXT_BYTES`] behind them.
     pub after: Vec<u8>,
     /// Bytes of the stream that stand before [`before`](Self::before).
     pub before_left_out: usize,

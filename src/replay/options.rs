@@ -17,7 +17,7 @@ pub struct PlayOptions {
     pub pace: Pace,
     /// Silence of the recording, at the speed of the replay, that is cut to this.
     pub max_gap: Duration,
-    /// Before the first message.
+    /// Time before the first message.
     pub start_delay: Duration,
     /// The condition that a message waits for.
     pub order: Order,
@@ -153,7 +153,7 @@ pub struct Load {
     pub concurrency: NonZeroU32,
     /// Between the starts of two copies.
     pub stagger: Duration,
-    /// After this no conversation is begun.
+    /// Time after which no conversation is begun.
     pub duration: Option<Duration>,
 }
 

@@ -146,7 +146,7 @@ pub struct PlayOutcome {
     pub s2c_want_bytes: usize,
     /// Payload bytes that came.
     pub s2c_got_bytes: usize,
-    /// From SYN to ACK or refusal.
+    /// Time from SYN to ACK or refusal.
     pub handshake: Option<Duration>,
     /// The same in the recording.
     pub recorded_handshake: Option<Duration>,

@@ -361,7 +361,7 @@ struct Builder<'a> {
     ids: IdPolicy,
     opening: Opening,
     syn: Option<Timestamp>,
-    /// From the SYN until it was accepted or refused.
+    /// Time from the SYN until it was accepted or refused.
     handshake: Option<Duration>,
     steps: Vec<PlannedMessage>,
     clock: Duration,

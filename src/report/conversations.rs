@@ -60,6 +60,7 @@ const TITLES: [&str; COLUMNS] = [
     "!",
 ];
 
+// Places in `TITLES`, in whose order the columns stand.
 const CONVERSATION: usize = 0;
 const PEER: usize = 1;
 const CLIENT: usize = 2;
@@ -543,6 +544,7 @@ impl Row {
             pack(pack_id(self.client_id), pack_id(self.server_id)),
             self.start_us.cast_unsigned(),
             self.duration_ns.cast_unsigned(),
+            // No handshake takes so long: it stands for none.
             self.handshake_ns.unwrap_or(i64::MIN).cast_unsigned(),
             self.c2s.message_count,
             self.c2s.payload_bytes,

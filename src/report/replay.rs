@@ -108,7 +108,7 @@ impl ReplayOutcomes {
 pub struct ReplayReport<'a> {
     /// The recording, as the user named it.
     pub source: &'a str,
-    /// Against whom.
+    /// The carrier and address of the peer.
     pub carrier: &'a str,
     /// The options.
     pub options: &'a PlayOptions,

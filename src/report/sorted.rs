@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::temporary::TemporaryError;
 
-/// Records in a run, the part in memory: 2.8 MiB of eleven words each.
+/// Records in a run, the part in memory: 3 MiB of twelve words each.
 const RUN_RECORDS: usize = 32_768;
 
 /// Records that are read at once from a run.

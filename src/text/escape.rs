@@ -314,6 +314,7 @@ pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {
 /// The lowercase digit of a value below 16.
 #[inline]
 pub(super) const fn hex_digit(value: u8) -> u8 {
+    // Without a branch, so that compilers can compute many at once.
     let letter = (value > 9) as u8;
     b'0' + value + letter * (b'a' - b'9' - 1)
 }

@@ -10,25 +10,25 @@ use super::{FrameKind, FrameType, StreamId};
 /// "Where the text and the wire differ".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadShape {
-    /// Of a SYN: the client's public key, whose kind and length the text leaves open.
+    /// SYN: the client's public key, whose kind and length the text leaves open.
     Key,
-    /// Of an ACK, 3 bytes: the id that the server chose.
+    /// ACK, 3 bytes: the id that the server chose.
     ServerId,
-    /// Of an ACK, 0 bytes: it announces nothing. The text's sample (c) has it as a close,
+    /// ACK, 0 bytes: it announces nothing. The text's sample (c) has it as a close,
     /// the reference implementation ignores it.
     NoServerId,
-    /// Of data: bytes of the stream, perhaps none.
+    /// Data: bytes of the stream, perhaps none.
     Data,
-    /// Of a close, 0 bytes.
+    /// Close, 0 bytes.
     Nothing,
-    /// Of a server's close, 3 bytes: an id that is good for nothing. The reference
+    /// Server's close, 3 bytes: an id that is good for nothing. The reference
     /// implementation refuses so since 16 April 2004.
     UnusedId,
-    /// Of an ACK or a close, a length that no implementation sends.
+    /// ACK or close, of a length that no implementation sends.
     Misshapen,
-    /// Of chaff, to be ignored.
+    /// Chaff, to be ignored.
     Chaff,
-    /// Of a type that the protocol does not define.
+    /// A type that the protocol does not define.
     Unknown,
 }
 

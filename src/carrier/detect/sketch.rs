@@ -33,7 +33,7 @@ pub enum Kind {
     Destination,
     /// A server accepts, and says under which id it is reached.
     Accept {
-        /// That id.
+        /// The server's id.
         server: [u8; 3],
     },
     /// Bytes for the server.

@@ -34,7 +34,7 @@ pub enum I2cpItem<'a> {
     Sent {
         /// The session that sends.
         session: u16,
-        /// To whom.
+        /// The receiver's destination.
         destination: Destination<'a>,
         /// The application's name for the message.
         nonce: u32,

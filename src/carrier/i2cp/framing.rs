@@ -59,7 +59,7 @@ impl FrameReader {
         self.framer.held_bytes()
     }
 
-    /// Whose frames it reads.
+    /// The sender of the frames that it reads.
     pub const fn sender(&self) -> Sender {
         self.framer.layout().sender
     }

@@ -59,17 +59,17 @@ pub enum GzipError {
     /// The checksum does not match.
     #[error("CRC-32 in the trailer is {claimed:08x}, but that of the data is {actual:08x}")]
     BadCrc {
-        /// In the trailer.
+        /// Value in the trailer.
         claimed: u32,
-        /// Of the data.
+        /// Value of the data.
         actual: u32,
     },
     /// The length does not match.
     #[error("length in the trailer is {claimed}, but the data are {actual} bytes")]
     BadLength {
-        /// In the trailer.
+        /// Value in the trailer.
         claimed: u32,
-        /// Of the data.
+        /// Value of the data.
         actual: usize,
     },
 }

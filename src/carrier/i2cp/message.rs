@@ -256,7 +256,7 @@ messages! {
     HOST_LOOKUP => HostLookupByHash {
         /// The session, or ffff.
         session: u16,
-        /// By which the reply is matched.
+        /// The number by which the reply is matched.
         request_id: u32,
         /// The router's time for the look-up.
         timeout_ms: u32,
@@ -267,7 +267,7 @@ messages! {
     HOST_LOOKUP => HostLookupByName {
         /// The session, or ffff.
         session: u16,
-        /// By which the reply is matched.
+        /// The number by which the reply is matched.
         request_id: u32,
         /// The router's time for the look-up.
         timeout_ms: u32,
@@ -278,7 +278,7 @@ messages! {
     HOST_REPLY => HostFound {
         /// The session, or ffff.
         session: u16,
-        /// That of the lookup.
+        /// The number of the lookup.
         request_id: u32,
         /// The destination.
         destination: Destination<'a> as found,
@@ -287,7 +287,7 @@ messages! {
     HOST_REPLY => HostNotFound {
         /// The session, or ffff.
         session: u16,
-        /// That of the lookup.
+        /// The number of the lookup.
         request_id: u32,
         /// The reason.
         result: NonZeroU8,

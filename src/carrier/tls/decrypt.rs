@@ -110,7 +110,7 @@ struct Direction {
 /// The handshake messages that pass, however they are cut into records.
 #[derive(Debug, Default)]
 struct Messages {
-    /// Of the current message, until it is whole.
+    /// Header of the current message, until it is whole.
     header: Vec<u8>,
     /// Bytes of the current message that are still to come, behind its header.
     left: usize,

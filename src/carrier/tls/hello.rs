@@ -25,7 +25,7 @@ pub const MAX_DESTINATION_BYTES: usize = 1024;
 pub enum Hello<'a> {
     /// Its destination.
     Destination(Destination<'a>),
-    /// That it does not admit us.
+    /// It does not admit us.
     Refusal,
 }
 

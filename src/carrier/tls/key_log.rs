@@ -29,9 +29,9 @@ const MAX_SECRET_BYTES: usize = 48;
 /// The secrets of a connection's records, without early data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConnectionSecrets {
-    /// Of the handshake, by [`TlsRole::index`].
+    /// Secrets of the handshake, by [`TlsRole::index`].
     pub(super) handshake: [Option<Vec<u8>>; 2],
-    /// Of the traffic behind it, before the first update.
+    /// Secrets of the traffic behind it, before the first update.
     pub(super) traffic: [Option<Vec<u8>>; 2],
 }
 

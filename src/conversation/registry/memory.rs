@@ -62,7 +62,7 @@ pub struct Forgotten {
     pub conversations: u64,
     /// Conversations that were reported, of which late messages are no longer recognised.
     pub closed_conversations: u64,
-    /// When the first of either was.
+    /// Time of the first of the former.
     pub conversations_since: Option<Timestamp>,
     /// The same for the latter.
     pub closed_conversations_since: Option<Timestamp>,

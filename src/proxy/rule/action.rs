@@ -70,7 +70,7 @@ pub(crate) enum Payload {
     Id(IdSource),
 }
 
-/// To whom a conversation is closed.
+/// The ends to which a conversation is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     Client,

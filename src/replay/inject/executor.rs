@@ -251,6 +251,7 @@ impl Executor {
                 self.report(now, StepResult::Ok, None);
             }
             Action::Repeat { count, .. } => {
+                // One round begins now; the parser lets no count of 0 through.
                 self.left.push(count - 1);
                 self.go(self.next + 1);
             }

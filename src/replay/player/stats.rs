@@ -89,7 +89,7 @@ impl PlayStats {
         })
     }
 
-    /// From SYN to its answer.
+    /// Times from SYN to its answer.
     pub fn handshakes(&self) -> Option<Percentiles> {
         percentiles(&self.handshake)
     }

@@ -30,7 +30,7 @@ pub enum LinkEvent {
     /// A message that was sent to this peer did not reach it, and will not; others are not
     /// affected.
     MessageLost {
-        /// To whom.
+        /// Its receiver.
         peer: Peer,
         /// Its type, or one that belongs to conversations in the same way.
         frame_type: FrameType,

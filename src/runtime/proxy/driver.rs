@@ -77,7 +77,7 @@ pub(super) struct Driver {
     next_sweep: Instant,
     ending: Option<Result<(), TunnelError>>,
     troubles: Repeated<Trouble>,
-    /// Of the server.
+    /// Refusals of the server.
     refusals: RepeatedOfLate<Discriminant<LinkError>>,
 }
 

@@ -38,10 +38,10 @@ const UNMOVED: Duration = Duration::from_secs(1);
 /// memory.
 const WAITING_READ_BYTES: usize = 256 * 1024;
 
-/// Bytes that a local side may still send after that, for nobody.
+/// Bytes that a local side may still send after the end of its conversation, for nobody.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// When it comes at the latest.
+/// Time after the end of a conversation in which a farewell comes at the latest.
 const FAREWELL_TIME: Duration = Duration::from_millis(100);
 
 /// Time for a peer that has answered nothing to close after us.

@@ -20,7 +20,7 @@ pub struct TunnelOptions {
     pub lost_link: LostLink,
     /// Limits, times and policies of the endpoint.
     pub endpoint: Config,
-    /// From which the ids follow.
+    /// The seed of the ids.
     pub seed: [u8; 32],
     /// The address at which metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,

@@ -26,7 +26,7 @@ pub struct I2cpOptions {
     pub session: SessionConfig,
 }
 
-/// Whose destination a session has.
+/// The keys of a session's destination.
 #[derive(Clone, Debug)]
 pub enum OwnKeys {
     /// Always the same.
