@@ -114,6 +114,7 @@ impl LiveCapture {
         let capture = capture
             .setnonblock()
             .map_err(|error| failed(failure(error)))?;
+        // Signed in the crate; the field of the format is not.
         let number = u32::from_ne_bytes(capture.get_datalink().0.to_ne_bytes());
         let link_type = LinkType::from_number(number);
         Ok(Self {

@@ -27,7 +27,7 @@ pub(super) struct Merge {
     infos: Vec<InputInfo>,
     /// By input.
     open: Vec<Option<Box<Records>>>,
-    /// Whose turn comes next is last.
+    /// The next in turn is last.
     waiting: Vec<Waiting>,
     /// The open inputs but the current one, by the time of the packet that each has read.
     heads: BinaryHeap<Reverse<(Timestamp, usize)>>,

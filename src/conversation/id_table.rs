@@ -345,7 +345,7 @@ mod tests {
         }
     }
 
-    /// Full lines side by side would be walked along by whoever looks for what is near them.
+    /// Full lines side by side would be walked along by each look-up of a key near them.
     #[test]
     fn namesakes_are_not_in_the_way_of_others() {
         let mut records = Records::new();

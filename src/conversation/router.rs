@@ -18,8 +18,8 @@ const MAX_IN_FLIGHT: usize = 16_384;
 /// Empty places that are kept besides as many as have a message.
 const FEW_PLACES: usize = 16;
 
-/// Bytes of memory that a place of a message is reckoned to take, with that of its fingerprint in a table that is
-/// half empty. What the table really takes depends on hashes, and no output may.
+/// Bytes of memory that a place of a message is reckoned to take, with that of its fingerprint in
+/// a table that is half empty. The real size of the table depends on hashes, and no output may.
 const PLACE_BYTES: usize =
     size_of::<Option<Place>>() + size_of::<usize>() + 2 * (size_of::<(u64, Equals)>() + 1);
 

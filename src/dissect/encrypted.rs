@@ -49,7 +49,7 @@ struct Opening {
 enum HelloState {
     /// Its bytes so far.
     Part(Vec<u8>),
-    /// Whom it names.
+    /// The destination that the hello names.
     Destination(Vec<u8>),
     /// There is none: identities are proven by certificates.
     None,

@@ -25,16 +25,16 @@ pub(super) struct Unproven {
     origins: HashMap<usize, Waiting>,
     /// The oldest of each origin, with its slot.
     by_age: BTreeSet<(Standing, Handle, usize)>,
-    /// How many each origin has, with the oldest of them.
+    /// The number of them that each origin has, with the oldest.
     by_number: BTreeSet<(Reverse<Standing>, usize, Reverse<Handle>)>,
     count: usize,
 }
 
-/// What an origin has.
+/// The conversations of an origin.
 #[derive(Debug, Default)]
 struct Waiting {
     standing: Standing,
-    /// When each was acknowledged. Handles are in the order of the SYNs.
+    /// The time at which each was acknowledged. Handles are in the order of the SYNs.
     acknowledged: BTreeMap<Handle, Instant>,
 }
 
@@ -55,7 +55,7 @@ impl Unproven {
         });
     }
 
-    /// It is proven, or has ended.
+    /// A conversation is proven, or has ended.
     pub(super) fn remove(&mut self, origin: usize, handle: Handle) {
         self.change(origin, |waiting| {
             waiting.acknowledged.remove(&handle);
@@ -98,7 +98,7 @@ impl Unproven {
         (own < share && self.count > share).then_some(oldest)
     }
 
-    /// Changes what an origin has, and its places in the order.
+    /// Changes the conversations of an origin, and its places in the order.
     fn change(&mut self, origin: usize, change: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.origins.remove(&origin).unwrap_or_default();
         if let Some(oldest) = waiting.oldest() {

@@ -38,7 +38,7 @@ pub trait Parcelled: Clone {
     /// Its length in bytes.
     fn bytes(&self) -> usize;
 
-    /// A second one of it, which comes unexpected.
+    /// A second one of the message, which comes unexpected.
     #[must_use]
     fn copy(&self) -> Self {
         self.clone()
@@ -148,7 +148,7 @@ pub struct Engine<K, M> {
     under_way: BTreeMap<Place, Delivery<K, M>>,
     /// Number of these that will not arrive, because their connections are gone.
     gone_count: usize,
-    /// Bytes that those count.
+    /// Bytes that the messages that are gone count.
     gone_bytes: usize,
     bytes: usize,
     submitted: u64,
@@ -497,8 +497,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     /// Looking at all that is under way is worth it when half of it is gone: then each is looked at
-    /// twice, however many connections come and go. Where it is half of the bytes, those that are looked
-    /// at have as few of them as those that go: what is gone and large must not keep the others out.
+    /// twice, however many connections come and go. Where it is half of the bytes, those that are
+    /// looked at have as few of them as those that go: few large ones that are gone must not keep
+    /// the others out.
     fn drop_gone_if_half(&mut self) {
         let is_half =
             2 * self.gone_count >= self.under_way.len() || 2 * self.gone_bytes >= self.bytes;

@@ -73,7 +73,7 @@ pub(super) struct Lane {
     pub(super) merging: Merging,
     /// Messages of it that are under way.
     pub(super) under_way: usize,
-    /// Bytes that those count.
+    /// Bytes that the messages under way count.
     pub(super) bytes: usize,
 }
 

@@ -111,7 +111,7 @@ impl Parcelled for Carried {
         }
     }
 
-    /// Only the first of them is counted as on its way.
+    /// A second one of the message. Only the first of the two is counted as on its way.
     fn copy(&self) -> Self {
         Self {
             doubted_bytes: 0,

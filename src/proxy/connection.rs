@@ -82,7 +82,7 @@ const fn reversed(direction: Direction) -> Direction {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     conversations: HashMap<ConversationId, Conversation>,
-    /// The last that was new: they are numbered as they open.
+    /// The conversation that opened last: they are numbered as they open.
     newest: Option<ConversationId>,
 }
 
@@ -135,7 +135,7 @@ impl Known {
         ids
     }
 
-    /// Whether it is over and was forgotten: a message of it is late.
+    /// Whether a conversation is over and was forgotten: a message of it is late.
     pub(super) fn is_forgotten(&self, id: ConversationId) -> bool {
         Some(id) <= self.newest && !self.conversations.contains_key(&id)
     }

@@ -26,7 +26,7 @@ const HELD_OVERHEAD_BYTES: usize = holds::PLACE_BYTES + ALLOCATION_BYTES;
 #[derive(Debug, Default)]
 struct Share {
     count: usize,
-    /// Bytes that those count.
+    /// Bytes that these messages count.
     bytes: usize,
     /// Number of each side's that are delayed, and the time of the last of these.
     delayed: [(usize, Option<Instant>); 2],
@@ -44,7 +44,7 @@ pub(super) struct WaitingRoom {
     shares: HashMap<ConnectionId, Share>,
     /// Number that wait for nothing, because their connections are gone.
     gone_count: usize,
-    /// Bytes that those count.
+    /// Bytes that the messages that are gone count.
     gone_bytes: usize,
     /// Whether everything waits for somebody's leave.
     is_paused: bool,
@@ -241,9 +241,9 @@ impl WaitingRoom {
         self.drop_gone_if_half();
     }
 
-    /// Looking at all of them is worth it when half are gone: then each is looked at twice, however many
-    /// connections come and go. Where it is half of the bytes, those that are looked at have as few of
-    /// them as those that go: what is gone and large must not keep the others out.
+    /// Looking at all of them is worth it when half are gone: then each is looked at twice, however
+    /// many connections come and go. Where it is half of the bytes, those that are looked at have as
+    /// few of them as those that go: few large ones that are gone must not keep the others out.
     fn drop_gone_if_half(&mut self) {
         let is_half = 2 * self.gone_count >= self.delayed.len() + self.queue.len()
             || 2 * self.gone_bytes >= self.bytes;

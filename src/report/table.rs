@@ -34,7 +34,7 @@ const USUAL_INFO_WIDTH: usize = 34;
 /// Widths of cells that may still come, for the columns before `Info`.
 const STREAMING_WIDTHS: [usize; INFO] = [7, 12, 7, 1, 5, 6, 5];
 
-/// Columns that all of these take, with the lines of the table.
+/// Columns that all of these take, with the lines of the table: the sum of [`STREAMING_WIDTHS`].
 const STREAMING_TO_INFO: usize = 7 + 12 + 7 + 1 + 5 + 6 + 5 + frame_width(COLUMNS);
 
 /// Writes the table of messages.

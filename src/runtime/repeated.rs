@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-/// After so long without any, a spell is over.
+/// Time without an event after which a spell of them is over.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Logged of each kind before only some are.
+/// Events of each kind that are logged before only some are.
 const LOGGED_FIRST: u64 = 16;
 
 /// Counts events by kind, so that nobody fills the log with them: the first sixteen of a kind are
 /// worth a line each, then those whose number is a power of two.
 #[derive(Debug)]
 pub(super) struct Repeated<K = ()> {
-    /// The kinds are few.
+    /// A list, as the kinds are few.
     counts: Vec<(K, u64)>,
 }
 
@@ -44,8 +44,8 @@ impl<K: PartialEq> Repeated<K> {
     }
 }
 
-/// The same of what comes in spells: after a minute without any, all kinds are worth a line each
-/// again. Success in between does not end a spell, since it may come by turns with failures.
+/// The same for events that come in spells: after a minute without any, all kinds are worth a line
+/// each again. Success in between does not end a spell, since it may come by turns with failures.
 #[derive(Debug)]
 pub(super) struct RepeatedOfLate<K = ()> {
     counts: Repeated<K>,

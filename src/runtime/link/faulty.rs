@@ -259,8 +259,9 @@ impl FaultyLink {
         true
     }
 
-    /// Has the link take what is for a peer that is gone, and drop it. It will not say that there is room,
-    /// and while its end is late, more is sent to it, for which all others would have to wait.
+    /// Has the link take messages for a peer that is gone, and drop them. It will not say that there
+    /// is room, and while its end is late, more is sent to it, for which all others would have to
+    /// wait.
     fn unblock(&mut self, peer: Peer) {
         self.blocked.retain(|blocked| *blocked != Scope::Peer(peer));
     }
@@ -464,7 +465,7 @@ mod tests {
         Parcel::raw(vec![0x50; MESSAGE_BYTES].into())
     }
 
-    /// Lets the link do what it can, and gives the event if there is one.
+    /// Lets the link go on, and gives the event if there is one.
     async fn step(link: &mut FaultyLink) -> Option<LinkEvent> {
         tokio::time::sleep(Duration::from_millis(2)).await;
         poll_fn(|cx| {
@@ -477,7 +478,7 @@ mod tests {
         .await
     }
 
-    /// A server's link, where what comes of clients is late, and one of them.
+    /// A server's link, where messages of clients are late, and one of the clients.
     async fn listening() -> (FaultyLink, std::net::TcpStream, Peer) {
         let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let any = [Allowed::Anybody].into_iter().collect();

@@ -157,7 +157,7 @@ impl Driver {
             watcher.hand_on()?;
         }
         self.sweep(watcher)?;
-        // Also what goes nowhere, since its connection is gone, makes room when it is dropped.
+        // Also messages that go nowhere, since their connection is gone, make room when dropped.
         if self.proxy.has_room() {
             self.turns.resume();
         }

@@ -160,7 +160,7 @@ impl FrameStream {
         self.full && self.output_bytes <= ROOM_BYTES
     }
 
-    /// The same, and whoever asks has heard of it.
+    /// Whether there is room again that nobody has heard of; the caller then has.
     pub(super) const fn take_room(&mut self) -> bool {
         let has_room_again = self.has_room_again();
         if has_room_again {

@@ -19,7 +19,7 @@ pub(super) struct SecretsFile(Mutex<Secrets>);
 #[derive(Debug)]
 struct Secrets {
     file: File,
-    /// Those that were not written, by the reason.
+    /// Secrets that were not written, by the reason.
     lost: RepeatedOfLate<io::ErrorKind>,
 }
 

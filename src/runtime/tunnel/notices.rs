@@ -197,7 +197,7 @@ pub(super) enum Trouble {
     NotOpened,
 }
 
-/// Counts of them, by kind.
+/// Counts of failures, by kind.
 pub(super) type Troubles = RepeatedOfLate<Trouble>;
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(super) struct Connection {
     record: Option<Record>,
 }
 
-/// What has come that could open a conversation.
+/// Messages that could open a conversation, as far as any have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Syns {
     None,

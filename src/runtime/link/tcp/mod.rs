@@ -264,7 +264,7 @@ impl TcpLink {
 
     /// Finds out whose turn it is; false if nothing is ready.
     fn next_turns(&mut self, cx: &mut Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
-        // Before those who were paused are not any more: what they said meanwhile is read first.
+        // Before those who were paused are not any more: their messages are read first.
         self.end_late(cx);
         let Self {
             connections,

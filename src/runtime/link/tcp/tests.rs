@@ -32,7 +32,7 @@ async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
     pair_over_tls_where(&mut |_| true).await
 }
 
-/// The same where `reads` says what the server wants to read.
+/// The same where the server reads as `reads` says.
 async fn pair_over_tls_where(
     reads: &mut dyn FnMut(Scope) -> bool,
 ) -> (TcpLink, Peer, TcpLink, Peer) {
@@ -190,7 +190,7 @@ fn whoever_was_not_read_is_read_before_his_silence_is_judged() {
             sleep(Duration::from_millis(1)).await;
         }
         sleep(Duration::from_millis(250)).await;
-        // What has come was asked for; then there is room for it.
+        // The message that has come was asked for; then there is room for it.
         link.end_late_by(Instant::now());
         link.lookout = Lookout::new(Instant::now());
         let event = next(&mut link).await;
