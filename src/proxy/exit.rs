@@ -147,14 +147,14 @@ impl Exit {
     }
 
     /// A client has sent this: messages that waited for it may go.
-    pub(super) fn hear(
+    pub(super) fn handle_message(
         &mut self,
         now: Instant,
         id: ConnectionId,
         message: &Bytes,
         connections: &mut Connections,
     ) {
-        for carried in self.unproven.hear(id, message) {
+        for carried in self.unproven.handle_message(id, message) {
             self.go_out(id, Side::Responder, &carried, now, connections);
         }
     }

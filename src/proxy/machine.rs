@@ -150,7 +150,8 @@ impl Proxy {
     ) -> Result<(), S::Error> {
         let time = self.time(now);
         if from == Side::Initiator {
-            self.exit.hear(now, id, &bytes, &mut self.connections);
+            self.exit
+                .handle_message(now, id, &bytes, &mut self.connections);
         }
         let Some(connection) = self.connections.get_mut(id) else {
             return Ok(());

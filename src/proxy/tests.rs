@@ -143,7 +143,7 @@ fn through(rules: &[&str], faults: &str, seed: u8) -> Bench {
 }
 
 /// The output, without the SYN and with the comments in its place.
-fn told(rules: &[&str]) -> Vec<String> {
+fn output_of(rules: &[&str]) -> Vec<String> {
     let out = through(rules, "", 0).out;
     assert!(out[0].2.starts_with("a1111111"), "{out:?}");
     out[1..]
@@ -162,8 +162,8 @@ const UNTOUCHED: [&str; 5] = [
 
 #[test]
 fn without_rules_everything_passes_as_it_is() {
-    assert_eq!(told(&[]), UNTOUCHED);
-    assert_eq!(told(&["all: pass", "all: drop"]), UNTOUCHED);
+    assert_eq!(output_of(&[]), UNTOUCHED);
+    assert_eq!(output_of(&["all: pass", "all: drop"]), UNTOUCHED);
     let report = through(&[], "", 0).proxy.report();
     assert_eq!(
         report.directions.map(|d| (d.messages_in, d.messages_out)),
@@ -262,7 +262,7 @@ fn each_action_has_its_effect_and_no_other() {
             ],
         ),
     ] {
-        assert_eq!(told(&[rule]), expected, "{rule}");
+        assert_eq!(output_of(&[rule]), expected, "{rule}");
     }
 }
 

@@ -159,7 +159,7 @@ impl Unproven {
     }
 
     /// A client has sent a message; returns those that may go there now.
-    pub(super) fn hear(&mut self, id: ConnectionId, message: &Bytes) -> Vec<Carried> {
+    pub(super) fn handle_message(&mut self, id: ConnectionId, message: &Bytes) -> Vec<Carried> {
         let Some(client) = self.clients.get_mut(&id) else {
             return Vec::new();
         };

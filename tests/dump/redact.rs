@@ -91,7 +91,7 @@ impl Secrets {
     }
 
     /// The first secret that `output` tells, and in which form.
-    fn told_by(&self, output: &[u8]) -> Option<String> {
+    fn revealed_by(&self, output: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(output);
         if let Some(word) = self.words.iter().find(|word| text.contains(*word)) {
             return Some(format!("word {word}"));
@@ -262,7 +262,7 @@ fn the_search_finds_secrets_in_every_output_without_redaction() {
     for (arguments, output) in outputs(SAMPLES, "", &conversations(&records)) {
         // The specification's notation and these tables have no payload; nor has c2 any.
         let has_none = ["-T spec", "-q -z", "follow,c2"];
-        let found = secrets.told_by(&output).is_some();
+        let found = secrets.revealed_by(&output).is_some();
         let expected = !has_none.iter().any(|none| arguments.contains(none));
         assert_eq!(found, expected, "{arguments}");
     }
@@ -274,14 +274,14 @@ fn nothing_secret_of_any_shipped_capture_is_in_any_output() {
     let captures = captures();
     let (some, others) = captures.split_at(captures.len() / 2);
     let told = thread::scope(|scope| {
-        let told = [some, others].map(|part| scope.spawn(|| told_of(part, &common)));
+        let told = [some, others].map(|part| scope.spawn(|| revealed_of(part, &common)));
         told.map(|told| told.join().unwrap()).concat()
     });
     assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 /// What the outputs of these captures tell that is secret.
-fn told_of(captures: &[String], common: &HashSet<Bytes>) -> Vec<String> {
+fn revealed_of(captures: &[String], common: &HashSet<Bytes>) -> Vec<String> {
     let mut told = Vec::new();
     for capture in captures {
         let records = ndjson(capture, "");
@@ -298,7 +298,7 @@ fn told_of(captures: &[String], common: &HashSet<Bytes>) -> Vec<String> {
         let secrets = Secrets::of(&records, &innocent);
         let redacted = outputs(capture, "--redact payload,dest", &conversations(&records));
         for (arguments, output) in redacted {
-            if let Some(secret) = secrets.told_by(&output) {
+            if let Some(secret) = secrets.revealed_by(&output) {
                 told.push(format!("{arguments}: {secret}"));
             }
         }

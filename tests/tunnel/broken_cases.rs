@@ -217,13 +217,13 @@ fn rule(text: &str) -> String {
 }
 
 /// What a suite says, its complaints behind its verdicts.
-fn told(suite: &Output) -> String {
+fn failure_in(suite: &Output) -> String {
     let said = [&suite.stdout[..], &suite.stderr].concat();
     String::from_utf8_lossy(&said).into_owned()
 }
 
 /// What a suite says of a server behind a proxy that breaks something.
-fn told_of_server((case, text, other): Broken) -> String {
+fn failure_of_server((case, text, other): Broken) -> String {
     let service = unused_address();
     let server = Endpoint::server("tcp://127.0.0.1:0", service, &[]);
     let rule = rule(text);
@@ -244,11 +244,11 @@ fn told_of_server((case, text, other): Broken) -> String {
     .args(["--service", &service.to_string()])
     .output()
     .unwrap();
-    told(&tried)
+    failure_in(&tried)
 }
 
 /// What a suite says of a client that a proxy before it breaks something for.
-fn told_of_client((case, text, other): Broken) -> String {
+fn failure_of_client((case, text, other): Broken) -> String {
     let (dial, carrier) = (unused_address().to_string(), unused_address());
     let rule = rule(text);
     let proxy = Proxy::start(
@@ -262,11 +262,11 @@ fn told_of_client((case, text, other): Broken) -> String {
         .args(["--carrier", &format!("tcp://{carrier}")]);
     let mut client = command(&["client", "--listen", &dial, "--reconnect"]);
     client.args(["--carrier", proxy.carrier()]);
-    told(&try_client(suite, carrier, client))
+    failure_in(&try_client(suite, carrier, client))
 }
 
 /// Checks that the list has all cases of a suite, and that each of them fails.
-fn assert_all_fail(side: &str, broken: &[Broken], tell: fn(Broken) -> String) {
+fn assert_all_fail(side: &str, broken: &[Broken], failure_of: fn(Broken) -> String) {
     let listed = command(&["conform", side, "--list"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     let cases: BTreeSet<&str> = listed
@@ -283,13 +283,16 @@ fn assert_all_fail(side: &str, broken: &[Broken], tell: fn(Broken) -> String) {
                     let Some(broken) = left.lock().unwrap().pop() else {
                         break;
                     };
-                    let told = tell(broken);
-                    let fails = told.lines().any(|line| {
+                    let failure = failure_of(broken);
+                    let fails = failure.lines().any(|line| {
                         let mut words = line.split_whitespace();
                         words.next() == Some("FAILED") && words.next() == Some(broken.0)
                     });
                     if !fails {
-                        passed.lock().unwrap().push(format!("{broken:?}: {told}"));
+                        passed
+                            .lock()
+                            .unwrap()
+                            .push(format!("{broken:?}: {failure}"));
                     }
                 }
             });
@@ -301,10 +304,10 @@ fn assert_all_fail(side: &str, broken: &[Broken], tell: fn(Broken) -> String) {
 
 #[test]
 fn every_case_for_servers_fails_when_the_proxy_breaks_it() {
-    assert_all_fail("server", &SERVER, told_of_server);
+    assert_all_fail("server", &SERVER, failure_of_server);
 }
 
 #[test]
 fn every_case_for_clients_fails_when_the_proxy_breaks_it() {
-    assert_all_fail("client", &CLIENT, told_of_client);
+    assert_all_fail("client", &CLIENT, failure_of_client);
 }

@@ -129,7 +129,7 @@ fn options(depth: Depth) -> DissectOptions {
 }
 
 /// All that comes of a source; it ends as long as it is asked.
-fn told<P: PacketSource>(mut source: StepSource<P>, depth: Depth) -> Vec<String> {
+fn delivered<P: PacketSource>(mut source: StepSource<P>, depth: Depth) -> Vec<String> {
     let mut words = Words::default();
     let mut dissector = Dissector::new(options(depth));
     loop {
@@ -164,13 +164,13 @@ fn check(script: &Script) {
 #[track_caller]
 fn check_to(script: &Script, depth: Depth) {
     let options = options(depth);
-    let here = told(StepSource::here(script.clone(), &options.network), depth);
-    let batches = told(
+    let here = delivered(StepSource::here(script.clone(), &options.network), depth);
+    let batches = delivered(
         StepSource::in_batches(script.clone(), &options.network),
         depth,
     );
     assert_eq!(here, batches);
-    let ahead = told(StepSource::ahead(script.clone(), &options).unwrap(), depth);
+    let ahead = delivered(StepSource::ahead(script.clone(), &options).unwrap(), depth);
     assert_eq!(here, ahead);
     let lost = here
         .iter()

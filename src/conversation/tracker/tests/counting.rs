@@ -48,7 +48,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 }
 
 /// The reports on all these messages, with the number of those that were only counted.
-fn told(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
+fn events_of(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
     let mut watch = Watch::with(TrackerOptions {
         max_lingering: 2,
         ..TrackerOptions::default()
@@ -103,8 +103,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn the_same_is_told(sent in prop::collection::vec(sent(), 0..60)) {
-        let (described, _) = told(&sent, false);
-        let (counted, _) = told(&sent, true);
+        let (described, _) = events_of(&sent, false);
+        let (counted, _) = events_of(&sent, true);
         prop_assert_eq!(counted, described);
     }
 }
@@ -125,6 +125,6 @@ fn data_of_an_open_conversation_are_counted() {
         message(B, b"\x50\0\0\0abc"),
         message(A, b"\xa2\0\0\x02"),
     ];
-    let (_, counted) = told(&sent, true);
+    let (_, counted) = events_of(&sent, true);
     assert_eq!(counted, 2);
 }
