@@ -20,6 +20,9 @@ pub(crate) enum ValueError {
     /// No duration at all.
     #[error("a duration is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h")]
     Duration,
+    /// A duration by which no clock can be moved.
+    #[error("a duration is 36500d at most")]
+    LongDuration,
     /// A size without a unit.
     #[error("a size needs a unit: KiB, MiB or GiB; did you mean {0}MiB?")]
     BareSize(String),
@@ -75,12 +78,17 @@ fn hint(suggestion: &Option<&'static str>) -> String {
 const STATISTICS: &str = "conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw] \
                           and ladder[,c1[,text|mermaid|svg]]";
 
+/// A hundred years, by which every clock can be moved, also more than once.
+const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 3_600);
+
 /// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
-    units::duration(text).map_err(|error| match error {
-        NotRead::NoUnit => ValueError::BareDuration(text.to_owned()),
-        NotRead::Malformed => ValueError::Duration,
-    })
+    match units::duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err(ValueError::LongDuration),
+        Err(NotRead::NoUnit) => Err(ValueError::BareDuration(text.to_owned())),
+        Err(NotRead::Malformed) => Err(ValueError::Duration),
+    }
 }
 
 /// `512`, `64KiB`, `2MiB`: bytes.
@@ -280,6 +288,9 @@ mod tests {
             ("", Err(ValueError::Duration)),
             ("1h", Ok(Duration::from_secs(3_600))),
             ("1min", Err(ValueError::Duration)),
+            ("36500d", Ok(LONGEST)),
+            ("36501d", Err(ValueError::LongDuration)),
+            ("10000000000000000000s", Err(ValueError::LongDuration)),
         ] {
             assert_eq!(duration(text), expected, "{text}");
         }
