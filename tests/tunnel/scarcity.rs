@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::captures::{dissect, records};
 use crate::endpoint::{Endpoint, PATIENCE, READY_PATIENCE, Tunnel, command, eventually};
+use crate::proxy::{Proxy, QUIET};
 use crate::services::{echo, exchange, pattern, read_to_end, service};
 use crate::tls::People;
 
@@ -146,6 +147,44 @@ fn whoever_stood_still_goes_on_where_it_was_over_tls() {
     let server = people.server("tls://127.0.0.1:0", target, &[]);
     let client = people.client(server.carrier(), &[]);
     stand_still(&server, &client, &questions);
+}
+
+/// A proxy stands still for so long while both ends of a tunnel send.
+fn have_proxy_stand_still(carrier: &str, time: Duration) {
+    // Neither end of the tunnel calls the other silent.
+    let patient = ["--idle-timeout", "10m"];
+    let server = Endpoint::server(carrier, echo(), &patient);
+    let proxy = Proxy::start(carrier, server.carrier(), &QUIET);
+    let client = Endpoint::client(proxy.carrier(), &patient);
+    let tunnel = Tunnel { server, client };
+    let bytes = pattern(5_000);
+    let mut old = tunnel.connect();
+    assert!(exchange(&old, &bytes) == bytes);
+    proxy.signal(Signal::STOP);
+    thread::sleep(time);
+    old.write_all(&bytes).unwrap();
+    let mut new = tunnel.connect();
+    new.write_all(&bytes).unwrap();
+    thread::sleep(Duration::from_secs(1));
+    proxy.signal(Signal::CONT);
+    for stream in [&mut old, &mut new] {
+        let mut answer = vec![0; bytes.len()];
+        stream.read_exact(&mut answer).unwrap();
+        assert!(answer == bytes, "{carrier}");
+    }
+}
+
+#[test]
+fn a_proxy_that_stood_still_goes_on_where_it_was() {
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        have_proxy_stand_still(carrier, Duration::from_secs(2));
+    }
+}
+
+#[test]
+#[ignore = "six minutes"]
+fn a_proxy_that_stood_still_for_longer_than_a_client_may_be_silent_keeps_those_who_spoke() {
+    have_proxy_stand_still("udp://127.0.0.1:0", Duration::from_secs(310));
 }
 
 #[test]

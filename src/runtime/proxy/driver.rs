@@ -18,6 +18,7 @@ use super::legs::{Legs, Sent};
 use super::pair::{Pair, ServerEvent};
 use super::pairs::Pairs;
 use super::questions::Questions;
+use super::sweeps::Sweeps;
 use super::turns::{ENTRANCE, Owner, Turns};
 use crate::net::Side;
 use crate::proxy::{ConnectionId, Proxy, ProxyOutput};
@@ -47,9 +48,6 @@ const UDP_IDLE: Duration = Duration::from_secs(300);
 /// The same of one that has not proven its address, as a server has it.
 const UNPROVEN_IDLE: Duration = Duration::from_secs(60);
 
-/// Time between sweeps for those.
-const SWEEP: Duration = Duration::from_secs(10);
-
 /// The entrance for clients.
 #[derive(Debug)]
 pub(super) enum Entrance {
@@ -74,7 +72,7 @@ pub(super) struct Driver {
     dues: Vec<Instant>,
     signals: Signals,
     alarm: Alarm,
-    next_sweep: Instant,
+    sweeps: Sweeps,
     ending: Option<Result<(), TunnelError>>,
     troubles: Repeated<Trouble>,
     /// Refusals of the server.
@@ -112,7 +110,7 @@ impl Driver {
             dues: Vec::new(),
             signals: Signals::new()?,
             alarm: Alarm::new(),
-            next_sweep: Instant::now() + SWEEP,
+            sweeps: Sweeps::new(Instant::now()),
             ending: None,
             troubles: Repeated::default(),
             refusals: RepeatedOfLate::default(),
@@ -662,10 +660,9 @@ impl Driver {
             return Ok(());
         }
         let now = Instant::now();
-        if now < self.next_sweep {
+        if !self.sweeps.is_due(now) {
             return Ok(());
         }
-        self.next_sweep = now + SWEEP;
         for id in self.pairs.silent_for(UNPROVEN_IDLE, now) {
             if !self.proxy.is_proven(id) || self.pairs.is_silent_for(id, UDP_IDLE, now) {
                 self.close(id, watcher)?;
@@ -716,7 +713,7 @@ impl Driver {
 
     /// Sees to it that the task is woken in time; true if it is time already.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
-        let sweep = self.legs.are_udp().then_some(self.next_sweep);
+        let sweep = self.legs.are_udp().then(|| self.sweeps.next());
         let Some(next) = [self.proxy.poll_timeout(), sweep]
             .into_iter()
             .flatten()

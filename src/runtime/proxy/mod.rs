@@ -9,6 +9,7 @@ mod metrics;
 mod pair;
 mod pairs;
 mod questions;
+mod sweeps;
 mod turns;
 mod watcher;
 
