@@ -258,3 +258,26 @@ impl RecordLine {
         Ok(object.iter().map(|(name, value)| (name.as_str(), value)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    #[test]
+    fn a_line_longer_than_any_record_is_an_error_and_not_read_to_its_end() {
+        let longest = usize::try_from(MAX_LINE_BYTES).expect("it fits");
+        let mut input = vec![b' '; longest - 3];
+        input.extend(b"{}\n");
+        assert!(matches!(
+            RecordLines::new(input.as_slice()).next_record(),
+            Ok(Some(_))
+        ));
+        let endless = BufReader::new(io::repeat(b' '));
+        let mut lines = RecordLines::new(endless);
+        let error = lines.next_record().expect_err("it has no end");
+        assert_eq!(error.to_string(), "line 1 is longer than 16777216 bytes");
+        assert!(lines.text.capacity() <= 2 * longest);
+    }
+}

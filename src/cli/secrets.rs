@@ -27,11 +27,29 @@ pub(super) fn read(path: &Path) -> Result<Arc<KeyLog>, DumpError> {
 }
 
 fn text(path: &Path) -> io::Result<String> {
+    read_most(File::open(path)?, MAX_BYTES)
+}
+
+/// Reads a text of at most `most` bytes.
+fn read_most(input: impl Read, most: u64) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = File::open(path)?.take(MAX_BYTES + 1);
-    file.read_to_string(&mut text)?;
-    if file.limit() == 0 {
-        return Err(io::Error::other(format!("more than {MAX_BYTES} bytes")));
+    let mut input = input.take(most + 1);
+    input.read_to_string(&mut text)?;
+    if input.limit() == 0 {
+        return Err(io::Error::other(format!("more than {most} bytes")));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_log_is_read_up_to_its_bound_and_no_endless_one() {
+        let longest = "x".repeat(1_000);
+        assert_eq!(read_most(longest.as_bytes(), 1_000).unwrap(), longest);
+        let error = read_most(io::repeat(b'x'), 1_000).unwrap_err();
+        assert_eq!(error.to_string(), "more than 1000 bytes");
+    }
 }

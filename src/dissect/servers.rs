@@ -164,3 +164,26 @@ fn likely_servers(addresses: [SocketAddr; 2]) -> impl Iterator<Item = SocketAddr
     let also = (initiator.port() < responder.port()).then_some(initiator);
     [Some(responder), also].into_iter().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_that_are_remembered_are_bounded() {
+        let mut servers = Servers::default();
+        let addresses = |number: u32| {
+            let [_, _, high, low] = number.to_be_bytes();
+            [([10, 0, 0, 1], 50_000), ([10, 1, high, low], 9_004)].map(SocketAddr::from)
+        };
+        for number in 0..5_000 {
+            assert!(
+                servers
+                    .note_ours(addresses(number), Carrier::Udp)
+                    .is_empty()
+            );
+            servers.note_other(addresses(number), Transport::Tcp);
+        }
+        assert_eq!([servers.ours.len(), servers.others.len()], [4_096; 2]);
+    }
+}

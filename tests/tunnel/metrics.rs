@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, connect};
 use crate::services::{echo, exchange, pattern, read_to_reset};
@@ -87,4 +88,26 @@ fn a_scraper_that_waits_for_a_descriptor_does_not_fill_the_log() {
     let lines = lines.matches("cannot accept a request for metrics");
     assert_eq!(lines.count(), 17, "{}", client.log());
     drop((scraper, streams));
+}
+
+#[test]
+fn requests_for_numbers_are_bounded_in_number_bytes_and_time() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--metrics", "127.0.0.1:0"]);
+    let address = address(&server);
+    // Who says too much is not heard to its end.
+    let mut long = connect(address);
+    long.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+    // It may be reset in the midst of it.
+    long.write_all(&vec![b'x'; 64 * 1024]).ok();
+    let mut answer = Vec::new();
+    long.read_to_end(&mut answer).ok();
+    assert_eq!(answer, b"");
+    // Who says nothing holds a place for a while, and no more have one.
+    let silent: Vec<_> = (0..64).map(|_| connect(address)).collect();
+    let began = Instant::now();
+    assert!(get(&server, "/metrics").contains("ministream_"));
+    let waited = began.elapsed();
+    assert!(waited > Duration::from_secs(3), "{waited:?}");
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+    drop(silent);
 }

@@ -309,3 +309,16 @@ fn the_interfaces_that_are_kept_are_bounded() {
          more than 65536 interfaces in a section"
     );
 }
+
+#[test]
+fn a_block_that_would_have_to_be_held_is_bounded() {
+    for (kind, most) in [(6_u32, 1_u32 << 24), (1, 1 << 24), (3, 1 << 24)] {
+        let mut bytes = section();
+        bytes.extend(interface(1));
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend((most + 4).to_le_bytes());
+        bytes.extend([0; 64]);
+        let (_, text) = read_damaged(&bytes);
+        assert!(text.contains("to 16777216"), "{text}");
+    }
+}

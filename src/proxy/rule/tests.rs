@@ -162,3 +162,14 @@ fn a_file_has_comments_and_tells_the_line_of_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn the_rules_of_a_proxy_are_bounded() {
+    let mut rules = Rules::default();
+    let rule = || Rule::parse("all: pass").unwrap();
+    for _ in 0..MAX_RULES {
+        assert!(rules.add(rule()));
+    }
+    assert!(!rules.add(rule()));
+    assert_eq!(rules.all().len(), 1_024);
+}

@@ -270,3 +270,15 @@ proptest! {
         prop_assert_eq!(duration_width(nanos), columns_of(&text), "{}", text);
     }
 }
+
+#[test]
+fn the_names_of_ends_are_bounded_and_further_ones_are_unknown() {
+    let mut names = Names::default();
+    let places: Vec<NameId> = (0..MAX_NAMES + 10)
+        .map(|number| names.place_of(number.to_string()))
+        .collect();
+    assert_eq!(names.texts.len(), 65_536);
+    assert_eq!(names.get(places[MAX_NAMES - 1]), "65535");
+    assert_eq!(names.get(places[MAX_NAMES]), "-");
+    assert_eq!(names.place_of("7".to_owned()), places[7]);
+}

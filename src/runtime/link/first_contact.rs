@@ -113,3 +113,42 @@ impl FirstContact {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_a_server_that_is_not_there_yet_is_bounded() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let address = SocketAddr::from(([127, 0, 0, 1], 9));
+            let patience = Duration::from_secs(60);
+            let begin =
+                || FirstContact::begin(address.into(), patience).expect("there is patience");
+            let refusal = io::Error::from(io::ErrorKind::ConnectionRefused);
+            let mut contact = begin();
+            for _ in 0..256 {
+                contact.sent(&[0; 1_024]);
+            }
+            assert!(contact.refused(None, &refusal));
+            let retried = poll_fn(|cx| match contact.poll_retry(cx) {
+                Some((_, messages)) => Poll::Ready(messages.len()),
+                None => Poll::Pending,
+            });
+            assert_eq!(retried.await, 256);
+
+            let mut contact = begin();
+            for _ in 0..10_000 {
+                contact.sent(&[0; 1_024]);
+            }
+            assert_eq!(contact.sent.len(), 256);
+            assert!(!contact.refused(None, &refusal), "it is a loss");
+        });
+    }
+}
