@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -526,4 +527,22 @@ fn no_flood_of_conversations_that_fail_fills_the_log() {
     let count = flood(client.listen(), b"");
     client.wait_for_log("the link is down");
     is_folded(&client, count, "turned away");
+}
+
+#[test]
+fn a_server_that_ends_every_connection_at_once_is_not_called_without_pause() {
+    let called = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&called);
+    let hostile = service(move |_stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
+    let client = Endpoint::client(&format!("tcp://{hostile}"), &["--reconnect"]);
+    client.wait_for_log("link lost");
+    thread::sleep(FLOOD);
+    let called = called.load(Ordering::Relaxed);
+    // At once, and after 0, 100, 300, 700 and 1,500 ms.
+    assert!((3..10).contains(&called), "{called} calls");
+    let log = client.log();
+    assert!(log.len() < FLOOD_LOG_BYTES, "{log}");
 }

@@ -10,13 +10,13 @@ use super::conversations::Conversations;
 use super::locals::ROUND_BYTES;
 use super::notices::Pause;
 use super::record::Record;
-use super::service::Reopening;
+use super::service::{Delays, Reopening};
 use super::{LostLink, TunnelError, TunnelOptions};
 use crate::endpoint::Endpoint;
 use crate::runtime::link::{Link, LinkCounts, LinkError, LinkEvent, Peer, Room, Scope};
 use crate::runtime::lookout::Taken;
 use crate::runtime::open::LinkOptions;
-use crate::runtime::repeated::Repeated;
+use crate::runtime::repeated::{Repeated, RepeatedOfLate};
 use crate::wire::Message;
 
 /// Messages that are taken in before they are passed on.
@@ -29,6 +29,8 @@ pub(super) struct Carrier {
     pub(super) options: LinkOptions,
     lost_link: LostLink,
     reopening: Option<Reopening>,
+    delays: Delays,
+    link_losses: RepeatedOfLate<Discriminant<LinkError>>,
     /// A conversation's link is not read because of a slow reader.
     paused: bool,
     /// The duration of that.
@@ -46,6 +48,8 @@ impl Carrier {
             options: options.link.clone(),
             lost_link: options.lost_link,
             reopening: None,
+            delays: Delays::new(Instant::now()),
+            link_losses: RepeatedOfLate::default(),
             paused: false,
             pause: Pause::default(),
             lost: None,
@@ -138,7 +142,7 @@ impl Carrier {
                 LinkEvent::Down(error) => self.go_down(now, error, conversations),
             }
         }
-        if self.poll_reopening(cx, conversations) {
+        if self.poll_reopening(now, cx, conversations) {
             return Taken::Some;
         }
         match (taken, count) {
@@ -160,13 +164,22 @@ impl Carrier {
                     .get_or_insert(now + conversations.closing_time);
             }
             LostLink::Reopens => {
-                warn!(leg = "carrier", carrier = %self.options.carrier, %error, "link lost");
-                self.reopening = Some(Reopening::new(self.options.clone()));
+                if let Some(count) = self.link_losses.count(now, discriminant(&error)) {
+                    let carrier = &self.options.carrier;
+                    warn!(leg = "carrier", %carrier, %error, count, "link lost");
+                }
+                let delay = self.delays.after_loss(now);
+                self.reopening = Some(Reopening::new(self.options.clone(), delay));
             }
         }
     }
 
-    fn poll_reopening(&mut self, cx: &mut Context<'_>, conversations: &mut Conversations) -> bool {
+    fn poll_reopening(
+        &mut self,
+        now: Instant,
+        cx: &mut Context<'_>,
+        conversations: &mut Conversations,
+    ) -> bool {
         let Some(reopening) = &mut self.reopening else {
             return false;
         };
@@ -175,6 +188,7 @@ impl Carrier {
         };
         info!(carrier = %opened.carrier, "link is up again");
         self.reopening = None;
+        self.delays.link_is_up(now);
         self.link = Some(opened.link);
         conversations
             .service

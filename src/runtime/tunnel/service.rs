@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -164,14 +164,54 @@ impl Service {
     }
 }
 
+/// Delays of the attempts to get a link back that does not last: a server may take every connection
+/// and end it at once.
+#[derive(Debug)]
+pub(super) struct Delays {
+    up_since: Instant,
+    short_lived_count: u32,
+}
+
+impl Delays {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            up_since: now,
+            short_lived_count: 0,
+        }
+    }
+
+    /// The link is up again.
+    pub(super) const fn link_is_up(&mut self, now: Instant) {
+        self.up_since = now;
+    }
+
+    /// The delay after the link was lost: none for one that lasted, or the first that did not.
+    pub(super) fn after_loss(&mut self, now: Instant) -> Duration {
+        if now.saturating_duration_since(self.up_since) >= LONGEST_PAUSE {
+            self.short_lived_count = 0;
+            return Duration::ZERO;
+        }
+        let doublings = self.short_lived_count.checked_sub(1);
+        self.short_lived_count = self.short_lived_count.saturating_add(1);
+        doublings.map_or(Duration::ZERO, |doublings| {
+            let factor = 2_u32.saturating_pow(doublings);
+            FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+        })
+    }
+}
+
 type Attempts = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
 /// Attempts to open a link, until one succeeds.
 pub(super) struct Reopening(Attempts);
 
 impl Reopening {
-    pub(super) fn new(options: LinkOptions) -> Self {
+    /// Begins after `delay`.
+    pub(super) fn new(options: LinkOptions, delay: Duration) -> Self {
         Self(Box::pin(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             let mut pause = FIRST_PAUSE;
             loop {
                 match options.open().await {
@@ -192,5 +232,30 @@ impl Reopening {
 impl fmt::Debug for Reopening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Reopening")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_do_not_last_are_opened_again_ever_more_slowly() {
+        let mut now = Instant::now();
+        let mut delays = Delays::new(now);
+        let mut lose = |lasted: Duration| {
+            now += lasted;
+            let delay = delays.after_loss(now);
+            now += delay;
+            delays.link_is_up(now);
+            delay.as_millis()
+        };
+        let at_once = Duration::from_millis(1);
+        assert_eq!(
+            [at_once; 9].map(&mut lose),
+            [0, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]
+        );
+        assert_eq!(lose(Duration::from_secs(5)), 0);
+        assert_eq!([at_once; 3].map(&mut lose), [0, 100, 200]);
     }
 }
