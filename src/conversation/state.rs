@@ -94,7 +94,8 @@ impl ConversationState {
     }
 }
 
-/// The state of a conversation, as finely as the meaning of its next message depends on it.
+/// The state of a conversation, as finely as the meaning of its next message depends on it. It begins
+/// with `SynSent`, or with `Open` if its SYN was not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(super) enum Phase {
