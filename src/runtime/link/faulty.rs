@@ -253,6 +253,9 @@ impl FaultyLink {
             LinkEvent::Ready(scope) => {
                 self.blocked
                     .retain(|blocked| scope != Scope::All && *blocked != scope);
+                if matches!(scope, Scope::Peer(_)) {
+                    self.events.push_back(event);
+                }
             }
             LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } => self.events.push_back(event),
         }
@@ -301,11 +304,16 @@ impl FaultyLink {
         let key = self.key(Some(to));
         self.outgoing
             .submit(Instant::now(), key, Outbound { to, message });
-        if !self.outgoing.is_full() {
-            return Room::Free;
+        if self.outgoing.is_full() {
+            self.full = true;
+            return Room::Full(Scope::All);
         }
-        self.full = true;
-        Room::Full(Scope::All)
+        // More for a peer that takes nothing would only wait here, until all others had to wait, too.
+        let scope = Scope::Peer(to);
+        if self.blocked.contains(&scope) {
+            return Room::Full(scope);
+        }
+        Room::Free
     }
 
     /// Hands the link the messages that are due, as far as it takes them.
@@ -513,6 +521,32 @@ mod tests {
             })
             .await;
         }
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_sent_nothing_more_until_it_does() {
+        use std::io::Read as _;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut link, mut client, peer) = listening().await;
+            fill(&mut link, peer).await;
+            assert_eq!(link.send(peer, message()), Room::Full(Scope::Peer(peer)));
+            std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
+            loop {
+                match step(&mut link).await {
+                    None => {}
+                    Some(LinkEvent::Ready(scope)) => {
+                        assert_eq!(scope, Scope::Peer(peer));
+                        break;
+                    }
+                    Some(other) => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(link.send(peer, message()), Room::Free);
+        });
     }
 
     #[test]
