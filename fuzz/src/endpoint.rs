@@ -68,6 +68,8 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
         ids: vec![[0; 3]],
         unread: BTreeMap::new(),
         unsent: BTreeMap::new(),
+        reads: Vec::new(),
+        reads_before: Vec::new(),
     };
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
@@ -77,6 +79,7 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
         bench.settle();
         bench.now += Duration::from_millis(input.int_in_range(0..=200)?);
         bench.endpoint.handle_timeout(bench.now);
+        bench.look_after_memory();
     }
     let Bench {
         mut endpoint, now, ..
@@ -97,6 +100,10 @@ struct Bench {
     unread: BTreeMap<Handle, usize>,
     /// What was written since the endpoint last sent anything.
     unsent: BTreeMap<Handle, usize>,
+    /// Reads of which a part was written since the endpoint last copied what waits.
+    reads: Vec<Bytes>,
+    /// The same since the time before that.
+    reads_before: Vec<Bytes>,
 }
 
 impl Bench {
@@ -171,7 +178,10 @@ impl Bench {
             3 => endpoint.finish(now, handle),
             4 => endpoint.abort(now, handle),
             5 => {
-                let written = Bytes::copy_from_slice(input.bytes(input.len().min(50))?);
+                let bytes = input.bytes(input.len().min(50))?;
+                let read = Bytes::from([bytes, &[0; READ_REST]].concat());
+                let written = read.slice(..bytes.len());
+                self.reads.push(read);
                 for _ in 0..*input.choose(&[1, 1, 3, 60])? {
                     if endpoint.write(now, handle, written.clone()).is_ok() {
                         *self.unsent.entry(handle).or_default() += written.len() + WRITE_OVERHEAD;
@@ -217,8 +227,17 @@ impl Bench {
         let live = self.endpoint.conversation_count() - ended;
         assert!(live <= total, "{live} conversations");
         assert!(ended <= total, "{ended} conversations that have ended");
-        let offered = self.endpoint.count_in(State::SynReceived);
-        assert!(offered <= half_open, "{offered} half-open conversations");
+        let waiting = self.endpoint.half_open_count();
+        assert!(waiting <= half_open, "{waiting} half-open conversations");
+    }
+
+    /// Once it has waited from one time to the next, nothing of a write keeps its read.
+    fn look_after_memory(&mut self) {
+        self.endpoint.own_what_waits();
+        for read in self.reads_before.drain(..) {
+            assert!(read.is_unique(), "what waits to be sent keeps a whole read");
+        }
+        self.reads_before.append(&mut self.reads);
     }
 
     fn check_unread(&self) {

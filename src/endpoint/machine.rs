@@ -187,19 +187,34 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         Ok(())
     }
 
+    /// Length of the longest [`write`](Self::write) after which the conversation does not hold more
+    /// than [`Config::send_buffer`]; 0 if it takes no data. A longer one is taken, too, while this
+    /// is not 0 and the buffer is not full.
+    pub fn send_room(&self, handle: Handle) -> usize {
+        self.conversations
+            .known(handle)
+            .filter(|conversation| conversation.takes_data())
+            .map_or(0, |conversation| conversation.queue.room(&self.config))
+    }
+
+    /// Whether a conversation can send hardly anything of what is written at the moment: it has no
+    /// ACK, the link takes nothing, or the peer has not proven its address.
+    pub fn is_held_back(&self, handle: Handle) -> bool {
+        self.conversations
+            .known(handle)
+            .is_some_and(|conversation| {
+                conversation.server_id.is_none()
+                    || conversation.allowance.is_limited()
+                    || self.links.is_blocked(conversation.peer)
+            })
+    }
+
     /// Whether [`write`](Self::write) would take bytes now. After a `false`
     /// from a full buffer, [`Event::Writable`] follows when it is true again.
     pub fn is_writable(&self, handle: Handle) -> bool {
         self.conversations
             .known(handle)
             .is_some_and(|conversation| conversation.takes_data() && !conversation.queue.is_full())
-    }
-
-    /// Whether the link takes nothing at the moment that this conversation has to send.
-    pub fn is_link_blocked(&self, handle: Handle) -> bool {
-        self.conversations
-            .known(handle)
-            .is_some_and(|conversation| self.links.is_blocked(conversation.peer))
     }
 
     /// The application has no more to send but may still read: the policy
@@ -429,7 +444,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// Copies data that have waited to be sent since the last call to memory of their own, since
     /// [written](Self::write) data may be a small part of something large. To be called about once
-    /// a second while it returns true.
+    /// a second while it returns true, which is as long as something waits.
     pub fn own_what_waits(&mut self) -> bool {
         let mut again = false;
         for conversation in self.conversations.iter_mut() {

@@ -24,10 +24,13 @@ pub(super) struct SendQueue {
     is_full: bool,
     /// Whether a message that is not full waits for more.
     merging: Merging,
-    /// Something was sent since [`own_memory`](Self::own_memory) looked last.
-    has_moved: bool,
-    /// All that waits has memory of its own.
-    is_owned: bool,
+    /// Of the writes, the oldest so many have waited since [`own_memory`](Self::own_memory) looked
+    /// last.
+    waiting_count: usize,
+    /// The oldest so many have memory of their own.
+    owned_count: usize,
+    /// Length of the oldest when it became that, or was copied.
+    first_bytes: usize,
 }
 
 impl SendQueue {
@@ -48,6 +51,12 @@ impl SendQueue {
         self.is_full = self.cost() >= config.send_buffer;
         self.merging.begin(now, config.merge);
         Ok(())
+    }
+
+    /// Length of the longest write after which it does not hold more than it may; at least 1.
+    pub(super) fn room(&self, config: &Config) -> usize {
+        let held = self.cost() + WRITE_OVERHEAD_BYTES;
+        config.send_buffer.saturating_sub(held).max(1)
     }
 
     /// Whether the application knows that it is full.
@@ -91,25 +100,35 @@ impl SendQueue {
     fn push(&mut self, write: Bytes) {
         if !write.is_empty() {
             self.bytes += write.len();
-            self.is_owned = false;
+            if self.writes.is_empty() {
+                self.first_bytes = write.len();
+            }
             self.writes.push_back(write);
         }
     }
 
-    /// Copies the waiting data, if nothing of them was sent since the last call: a write may be a
-    /// small part of a large read, whose memory it keeps. Returns whether to call it again.
+    /// Copies the data that have waited since the last call: a write may be a small part of a large
+    /// read, whose memory it keeps. Returns whether to call it again.
+    ///
+    /// Data that move are no exception: a peer that takes a byte a second would keep whole reads.
     pub(super) fn own_memory(&mut self) -> bool {
-        let has_moved = std::mem::take(&mut self.has_moved);
-        if self.is_owned || self.is_empty() {
+        let waited = self.writes.iter_mut().take(self.waiting_count);
+        for write in waited.skip(self.owned_count) {
+            *write = Bytes::copy_from_slice(write);
+        }
+        let Some(first) = self.writes.front_mut() else {
             return false;
+        };
+        if self.owned_count == 0 && self.waiting_count > 0 {
+            self.first_bytes = first.len();
+        } else if first.len() <= self.first_bytes / 2 && self.owned_count > 0 {
+            // The rest of a copy keeps all of it.
+            *first = Bytes::copy_from_slice(first);
+            self.first_bytes = first.len();
         }
-        if !has_moved {
-            self.is_owned = true;
-            for write in &mut self.writes {
-                *write = Bytes::copy_from_slice(write);
-            }
-        }
-        has_moved
+        self.owned_count = self.owned_count.max(self.waiting_count);
+        self.waiting_count = self.writes.len();
+        true
     }
 
     /// Bytes that wait.
@@ -133,10 +152,13 @@ impl SendQueue {
         let message = if first.len() > max {
             first.split_to(max)
         } else {
-            self.writes.pop_front()?
+            let whole = self.writes.pop_front()?;
+            self.waiting_count = self.waiting_count.saturating_sub(1);
+            self.owned_count = self.owned_count.saturating_sub(1);
+            self.first_bytes = self.writes.front().map_or(0, Bytes::len);
+            whole
         };
         self.bytes -= message.len();
-        self.has_moved = true;
         if self.writes.is_empty() && self.writes.capacity() > KEPT_CAPACITY {
             self.writes = VecDeque::new();
         }
@@ -225,26 +247,41 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_move_keeps_no_read_alive() {
-        let mut read = BytesMut::zeroed(1 << 20);
-        let [first, second] = [65_536, 65_536].map(|bytes| read.split_to(bytes).freeze());
-        drop(read);
+    fn what_has_waited_keeps_no_read_alive_whether_it_moves_or_not() {
+        for sent_between in [0, 1_000] {
+            let mut read = BytesMut::zeroed(1 << 20);
+            let [first, second] = [65_536, 65_536].map(|bytes| read.split_to(bytes).freeze());
+            drop(read);
+            let mut queue = SendQueue::default();
+            queue.push(first.clone());
+            assert!(queue.own_memory(), "it has not waited yet");
+            queue.push(second.clone());
+            assert!(!first.is_unique());
+            queue.cut(sent_between);
+            assert!(queue.own_memory());
+            drop(first);
+            assert!(!second.is_unique(), "the second has not waited yet");
+            queue.cut(sent_between);
+            assert!(queue.own_memory());
+            assert!(second.is_unique());
+            assert_eq!(queue.bytes(), 2 * 65_536 - 2 * sent_between);
+            queue.push(second);
+            let rest = drain(|| queue.cut(1 << 20)).concat();
+            assert_eq!(rest.len(), 3 * 65_536 - 2 * sent_between);
+            assert!(!queue.own_memory(), "nothing waits");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_write_keeps_at_most_twice_its_memory() {
         let mut queue = SendQueue::default();
-        queue.push(first.clone());
-        queue.push(second.clone());
-        assert!(queue.cut(1_000).is_some());
-        assert!(queue.own_memory(), "it moves");
-        assert!(!second.is_unique());
-        assert!(!queue.own_memory(), "nothing is left to do");
-        drop(first);
-        assert!(second.is_unique());
-        assert_eq!(queue.bytes(), 2 * 65_536 - 1_000);
-        queue.push(second);
-        assert!(!queue.own_memory());
-        assert_eq!(
-            drain(|| queue.cut(1 << 20)).concat().len(),
-            3 * 65_536 - 1_000
-        );
-        assert!(!queue.own_memory());
+        queue.push(Bytes::from(vec![0; 1 << 20]));
+        queue.own_memory();
+        queue.own_memory();
+        let whole = queue.writes[0].clone();
+        assert!(queue.cut(1 << 19).is_some());
+        queue.own_memory();
+        assert!(whole.is_unique());
+        assert_eq!(queue.bytes(), 1 << 19);
     }
 }

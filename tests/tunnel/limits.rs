@@ -1,7 +1,7 @@
 //! Bounds: conversations, memory, descriptors; and what leaks when they are met.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,24 @@ fn a_peer_that_never_reads_costs_bounded_memory_and_the_others_go_on() {
     tunnel.server.wait_for_log("the reader was too slow");
     let grown = tunnel.server.resident_bytes().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes more");
+}
+
+#[test]
+fn of_a_service_that_sends_without_end_no_more_is_read_for_an_unproven_address_than_may_wait() {
+    let endless = service(|mut stream| {
+        while stream.write_all(&pattern(1 << 20)).is_ok() {}
+        Ok(())
+    });
+    let server = Endpoint::server("udp://127.0.0.1:0", endless, &["--idle-timeout", "2s"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (_, address) = server.carrier().split_once("://").unwrap();
+    let syn = [&[0xa1, 1, 2, 3][..], &[0; 387]].concat();
+    socket.send_to(&syn, address).unwrap();
+    server.wait_for_log("unsent_bytes=");
+    let log = server.log();
+    let (_, unsent) = log.split_once("unsent_bytes=").unwrap();
+    let unsent: usize = unsent.split(' ').next().unwrap().parse().unwrap();
+    assert!((200_000..=262_144).contains(&unsent), "{log}");
 }
 
 #[test]

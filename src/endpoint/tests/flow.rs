@@ -57,6 +57,36 @@ fn a_full_send_buffer_refuses_writes_until_it_has_drained_to_half() {
 }
 
 #[test]
+fn conversations_are_held_back_until_they_are_open_and_their_peer_is_proven() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.open_with([1, 2, 3]);
+    assert!(client.endpoint.is_held_back(handle));
+    client.receive(&[0x51, 1, 2, 3, 4, 5, 6]);
+    assert!(!client.endpoint.is_held_back(handle));
+
+    let mut server = Rig::new(Config::for_datagrams());
+    let (handle, id) = server.accepted();
+    assert!(server.endpoint.is_held_back(handle));
+    server.receive(&message(0xa0, id.0.0, b""));
+    assert!(!server.endpoint.is_held_back(handle));
+}
+
+#[test]
+fn a_write_that_takes_all_the_room_fills_the_buffer_to_its_bound() {
+    let mut client = Rig::new(Config::default());
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    for (written, room) in [(0, 262_080), (1_000, 261_016), (261_000, 1), (1, 1)] {
+        let bytes = Bytes::from(vec![0; written]);
+        client.endpoint.write(client.now, handle, bytes).unwrap();
+        assert_eq!(client.endpoint.send_room(handle), room, "{written}");
+    }
+    assert!(!client.endpoint.is_writable(handle));
+    client.endpoint.abort(client.now, handle);
+    assert_eq!(client.endpoint.send_room(handle), 0);
+}
+
+#[test]
 fn only_conversations_of_a_blocked_link_are_told_so() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();
@@ -65,14 +95,14 @@ fn only_conversations_of_a_blocked_link_are_told_so() {
         (Scope::Peer(PEER + 1), false),
         (Scope::All, true),
     ] {
-        assert!(!client.endpoint.is_link_blocked(handle));
+        assert!(!client.endpoint.is_held_back(handle));
         client.endpoint.handle_link_blocked(link);
-        assert_eq!(client.endpoint.is_link_blocked(handle), blocks, "{link:?}");
+        assert_eq!(client.endpoint.is_held_back(handle), blocks, "{link:?}");
         client.endpoint.handle_link_ready(link);
     }
     client.endpoint.handle_link_blocked(Scope::All);
     client.endpoint.handle_link_lost(client.now, Scope::All);
-    assert!(!client.endpoint.is_link_blocked(handle), "it is over");
+    assert!(!client.endpoint.is_held_back(handle), "it is over");
 }
 
 #[test]

@@ -30,13 +30,9 @@ use crate::wire::{ClientId, ServerId};
 /// The number of whatever brings conversations, in the ready set.
 pub(super) const SERVICE: usize = 1;
 
-/// Time after which data that have waited to be sent are copied, so that they do not keep the reads
-/// that they are a part of: for data that move it is not worth it.
-const UNMOVED: Duration = Duration::from_secs(1);
-
-/// Bytes read from a local stream at once while the link takes nothing: they have to wait in
-/// memory.
-const WAITING_READ_BYTES: usize = 256 * 1024;
+/// Data that have waited to be sent for so long are copied, so that they do not keep the reads that
+/// they are a part of: most data have gone by then.
+const WAITS_LONG: Duration = Duration::from_secs(1);
 
 /// Bytes that a local side may still send after the end of its conversation, for nobody.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -347,8 +343,9 @@ impl Conversations {
             // `writable` marks it.
             return 0;
         }
-        let most = if self.endpoint.is_link_blocked(handle) {
-            WAITING_READ_BYTES
+        // What is read now has to wait in memory. Where it goes on at once, large reads are faster.
+        let most = if phase == Phase::Live && self.endpoint.is_held_back(handle) {
+            READ_BYTES.min(self.endpoint.send_room(handle))
         } else {
             READ_BYTES
         };
@@ -359,7 +356,7 @@ impl Conversations {
                 }
                 if phase == Phase::Live {
                     let bytes = self.locals.take();
-                    self.memory_due.get_or_insert(now + UNMOVED);
+                    self.memory_due.get_or_insert(now + WAITS_LONG);
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {
                         self.log_dropped_bytes(handle, &error);
                     }
@@ -468,7 +465,7 @@ impl Conversations {
     pub(super) fn own_what_waits(&mut self, now: Instant) {
         if self.memory_due.is_some_and(|due| due <= now) {
             let again = self.endpoint.own_what_waits();
-            self.memory_due = again.then_some(now + UNMOVED);
+            self.memory_due = again.then_some(now + WAITS_LONG);
         }
     }
 
