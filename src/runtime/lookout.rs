@@ -65,6 +65,43 @@ impl Lookout {
     }
 }
 
+/// After so much work all has been taken in that the sockets held when it began.
+const ENOUGH_WORK: Duration = Duration::from_secs(1);
+
+/// The longest time that a round counts as work: it may be one in which the process stood still.
+const ROUND: Duration = Duration::from_millis(20);
+
+/// Rounds after which there was always more to take in.
+#[derive(Debug)]
+pub(in crate::runtime) struct Work {
+    since: Instant,
+    last: Instant,
+    done: Duration,
+}
+
+impl Work {
+    pub(in crate::runtime) fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            last: now,
+            done: Duration::ZERO,
+        }
+    }
+
+    /// Notes a round after which there is more to take in, and returns the time by which to judge,
+    /// once in a second's work: whoever sends without end must not keep others' deadlines from
+    /// being judged. All that came before that time has been taken in.
+    pub(in crate::runtime) fn note_round(&mut self, now: Instant) -> Option<Instant> {
+        self.done += now.saturating_duration_since(self.last).min(ROUND);
+        self.last = now;
+        if self.done < ENOUGH_WORK {
+            return None;
+        }
+        self.done = Duration::ZERO;
+        Some(std::mem::replace(&mut self.since, now))
+    }
+}
+
 /// The part of the input that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum Taken {
@@ -82,6 +119,28 @@ mod tests {
     use std::task::Poll;
 
     use super::*;
+
+    #[test]
+    fn a_second_of_work_shows_all_that_came_before_it_however_long_a_stop_lasts() {
+        let start = Instant::now();
+        let mut work = Work::new(start);
+        let mut now = start;
+        let mut rounds = |count: u32, each: Duration| {
+            let rounds = (0..count).filter_map(|_| {
+                now += each;
+                work.note_round(now)
+            });
+            rounds.map(|seen| seen - start).collect::<Vec<_>>()
+        };
+        let [round, second] = [10, 1_000].map(Duration::from_millis);
+        assert_eq!(rounds(99, round), []);
+        assert_eq!(rounds(1, round), [Duration::ZERO]);
+        assert_eq!(rounds(250, round), [second, 2 * second]);
+        // Most of what came during a stop has not been taken in after one round.
+        assert_eq!(rounds(1, 600 * second), []);
+        assert_eq!(rounds(48, round), [3 * second]);
+        assert_eq!(rounds(100, round), [Duration::from_millis(603_980)]);
+    }
 
     #[test]
     fn a_deadline_that_passed_unseen_is_judged_only_after_another_look_at_the_system() {

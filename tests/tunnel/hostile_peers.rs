@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -302,6 +302,35 @@ fn a_first_message_that_came_while_the_server_stood_still_came_in_time() {
         peer.read_exact(&mut ack).unwrap();
         assert_eq!(ack[4], 0x51);
     }
+}
+
+#[test]
+fn a_flood_without_end_keeps_no_deadline_from_being_judged() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--idle-timeout", "1s"]);
+    let (_, address) = server.carrier().split_once("://").unwrap();
+    let address = address.parse().unwrap();
+    let mut idle = connect(address);
+    idle.write_all(&framed([syn_of(1)])).unwrap();
+    idle.read_exact(&mut [0; 11]).unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let flood = {
+        let is_over = Arc::clone(&is_over);
+        let mut stream = connect(address);
+        // Data of a conversation that there is not.
+        let many = framed(std::iter::repeat_n(vec![0xa0, 9, 9, 9], 10_000));
+        thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                stream.write_all(&many).unwrap();
+            }
+        })
+    };
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut close = [0; 8];
+    let closed = idle.read_exact(&mut close);
+    is_over.store(true, Ordering::Relaxed);
+    flood.join().unwrap();
+    closed.unwrap();
+    assert_eq!(close, [0, 0, 0, 4, 0x52, 0, 0, 1]);
 }
 
 /// So long a flood of one kind lasts.

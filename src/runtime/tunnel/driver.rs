@@ -21,7 +21,7 @@ use super::{TunnelError, TunnelOptions};
 use crate::endpoint::{Anomaly, Endpoint, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
-use crate::runtime::lookout::{Lookout, Taken};
+use crate::runtime::lookout::{Lookout, Taken, Work};
 use crate::runtime::metrics::Scrapes;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::signals::{OnHangup, Signals};
@@ -46,6 +46,7 @@ pub(super) struct Driver {
     timer: Pin<Box<Sleep>>,
     endpoint_due: Option<Instant>,
     lookout: Lookout,
+    work: Work,
     /// A second signal has come.
     ends_at_once: bool,
 }
@@ -75,6 +76,7 @@ impl Driver {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             endpoint_due: None,
             lookout: Lookout::new(Instant::now()),
+            work: Work::new(Instant::now()),
             ends_at_once: false,
         })
     }
@@ -114,6 +116,7 @@ impl Driver {
             self.log_unproven(now);
             self.carrier.log_pause(now, &self.conversations);
             self.conversations.log_missing_answer(now);
+            self.conversations.own_what_waits(now);
             if let Some(ending) = self.poll_ending(now, cx) {
                 if ending.is_ok() && self.conversations.service.only_ended().is_none() {
                     self.log_summary();
@@ -127,8 +130,12 @@ impl Driver {
                     .ready()
                     .poll_ready(cx)
                     .is_pending();
-            if is_idle && !self.wait(now, cx) {
-                return Poll::Pending;
+            if is_idle {
+                if !self.wait(now, cx) {
+                    return Poll::Pending;
+                }
+            } else if let Some(seen_until) = self.work.note_round(now) {
+                self.judge(seen_until);
             }
         }
         // Woken after the next look at the system, unlike by our own waker.
@@ -379,11 +386,14 @@ impl Driver {
         if !self.lookout.may_judge(cx, now, next) {
             return false;
         }
-        let now = self.lookout.time(now, Some(next));
+        self.judge(self.lookout.time(now, Some(next)));
+        true
+    }
+
+    /// Judges the deadlines until `now`; all that came before it has been taken in.
+    fn judge(&mut self, now: Instant) {
         self.conversations.endpoint.handle_timeout(now);
         self.conversations.end_lingering(now);
-        self.conversations.own_what_waits(now);
-        true
     }
 
     /// The end of the tunnel, if it ends now.
