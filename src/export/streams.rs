@@ -11,6 +11,7 @@ use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::export::output::{OutputError, OutputWriter};
 use crate::field::PayloadDetail;
 use crate::new_file;
+use crate::number_set::NumberSet;
 use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::record::{RecordWriter, Summary, put_redacted};
@@ -39,6 +40,8 @@ pub struct Export {
     streams: HashMap<StreamName, Stream>,
     /// The most recently used last.
     open: VecDeque<(StreamName, File)>,
+    /// Conversations that are in the index.
+    listed: NumberSet,
     entry_count: u64,
 }
 
@@ -74,6 +77,7 @@ impl Export {
             records: RecordWriter::new(PayloadDetail::None),
             streams: HashMap::new(),
             open: VecDeque::new(),
+            listed: NumberSet::default(),
             entry_count: 0,
         })
     }
@@ -118,6 +122,10 @@ impl Printer for Export {
         if frame.frame_type.kind() != FrameKind::Data || frame.payload.is_empty() {
             return Ok(());
         }
+        // The index has said how long its streams are; nobody took what came so late.
+        if self.listed.contains(id.0) {
+            return Ok(());
+        }
         let name = (id, direction);
         self.append(name, frame.payload)
             .map_err(|error| OutputError::at(&self.directory.join(file_name(name)), error))
@@ -128,6 +136,7 @@ impl Printer for Export {
         let mut entry = Vec::new();
         put(&mut entry, if self.entry_count == 0 { "\n" } else { ",\n" });
         self.entry_count += 1;
+        self.listed.insert(conversation.id.0);
         put(&mut entry, "{\"conversation\":");
         self.records.conversation(conversation, &mut entry);
         for direction in DIRECTIONS {
