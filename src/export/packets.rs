@@ -57,7 +57,8 @@ impl PacketPlan {
         if self.completing.contains(packet.number) {
             self.wholes.extend(Whole::of(packet));
         }
-        if let Some((datagram, connection)) = Whole::fragmented_segment(packet)
+        if !self.wholes.is_empty()
+            && let Some((datagram, connection)) = Whole::fragmented_segment(packet)
             && self.wholes.contains(&connection)
         {
             self.wholes.insert(datagram);
@@ -94,14 +95,17 @@ impl PacketPlan {
         scope: LiveScope,
         writer: &mut PcapngWriter<W>,
     ) -> io::Result<()> {
-        if scope == LiveScope::Selected {
-            if self.wholes.len() >= MAX_LIVE_WHOLES {
-                // Those that go on are learnt again with their next message.
-                self.wholes.clear();
-            }
-            self.learn(packet);
+        match scope {
+            // Nobody asks which connections there are.
+            LiveScope::Everything => self.wholes.clear(),
+            LiveScope::Selected => self.learn(packet),
         }
         let is_written = scope == LiveScope::Everything || self.needs(packet);
+        if self.wholes.len() > MAX_LIVE_WHOLES {
+            // Others that go on are learnt again with their next message.
+            self.wholes.clear();
+            self.learn(packet);
+        }
         let comment = self.comments.remove(&packet.number);
         let late: usize = self
             .comments
@@ -237,6 +241,29 @@ mod tests {
             most = most.max(plan.wholes.len());
         }
         assert_eq!(most, MAX_LIVE_WHOLES);
+        // All packets are written, whatever they belong to.
+        let mut everything = Written::by(PacketPlan::default());
+        let message = MessageEvent {
+            carrier: Carrier::TcpU32,
+            ..testing::event(&[0xa2, 0, 0, 1])
+        };
+        everything.message(&message);
+        assert_eq!(everything.printer.wholes.len(), 1);
+        let packet = Packet {
+            number: 1,
+            time: Timestamp::from_nanos(0),
+            interface: InterfaceId::default(),
+            link_type: LinkType::RawIp,
+            data: &[],
+            original_bytes: 0,
+        };
+        let mut writer_of_all = PcapngWriter::new(io::sink()).unwrap();
+        let scope = LiveScope::Everything;
+        let written_all = everything
+            .printer
+            .write_live(&packet, scope, &mut writer_of_all);
+        written_all.unwrap();
+        assert_eq!(everything.printer.wholes.len(), 0);
         // The first goes on unseen until its next selected message.
         let next = u64::from(count) + 1;
         assert!(!written(&mut plan, next, 1));

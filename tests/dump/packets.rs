@@ -1,6 +1,11 @@
 //! `-w`: the packets of a selection, for Wireshark and for ourselves.
 
-use ministream_fixtures::{needs, wireshark};
+use ministream_fixtures::file::Pcap;
+use ministream_fixtures::ip::{self, fragment, pieces};
+use ministream_fixtures::{
+    End, Link, TcpFlow, Wire, message, needs, sample_destination, wireshark,
+};
+use std::fs;
 use std::path::Path;
 
 use crate::run::{Run, SAMPLES, command, dump, run};
@@ -130,6 +135,56 @@ fn selecting_then_dissecting_is_dissecting_then_selecting() {
     }
 }
 
+/// A capture of a connection whose segments come in fragments, the last one first. The first ends within
+/// the header of TCP.
+fn fragmented_connection() -> Vec<u8> {
+    let ends = ["192.0.2.1:40000", "192.0.2.2:9005"].map(|end| end.parse().unwrap());
+    let mut flow = TcpFlow::new(ends[0], ends[1]);
+    let mut whole = Wire::new(Link::ETHERNET);
+    flow.open(&mut whole);
+    let (client_id, server_id) = ([0, 0, 1], [0, 0, 2]);
+    for (from, message) in [
+        (End::Client, message::syn(client_id, &sample_destination())),
+        (End::Server, message::ack(client_id, server_id)),
+        (End::Client, message::client_data(server_id, &[b'x'; 300])),
+        (End::Server, message::server_data(client_id, &[b'y'; 300])),
+        (End::Client, message::client_close(server_id)),
+    ] {
+        let length = u32::try_from(message.len()).unwrap();
+        let bytes = [&length.to_be_bytes()[..], &message].concat();
+        flow.send_in_segments(&mut whole, from, &bytes, 150);
+    }
+    let mut fragmented = Wire::new(Link::ETHERNET);
+    for (number, packet) in (1..).zip(&whole.packets) {
+        let packet = &packet.data[14..];
+        let from_client = packet[12..16] == [192, 0, 2, 1];
+        let path = ip::Path {
+            source: ends[usize::from(!from_client)],
+            target: ends[usize::from(from_client)],
+        };
+        let segment = &packet[20..];
+        for piece in pieces(segment.len(), 16).into_iter().rev() {
+            fragmented.push(&fragment(path, ip::TCP, number, segment, piece));
+        }
+    }
+    Pcap::USUAL.write(&fragmented)
+}
+
+#[test]
+fn all_of_a_connection_is_written_whose_segments_come_in_fragments() {
+    let directory = tempfile::tempdir().unwrap();
+    let [capture, output] = ["in.pcap", "out.pcapng"].map(|name| directory.path().join(name));
+    fs::write(&capture, fragmented_connection()).unwrap();
+    let capture = capture.to_str().unwrap();
+    for selection in ["", "-Y type==close"] {
+        let written = write(&output, &format!("{selection} {capture}"));
+        assert_eq!(written.code, Some(0), "{written:?}");
+        let all = messages(capture, "");
+        assert_eq!(all.lines().count(), 5, "{all}");
+        assert_eq!(messages(output.to_str().unwrap(), ""), all, "{selection}");
+    }
+}
+
 const TWO_ON_STANDARD_OUTPUT: &str = "-w - fills standard output, and another output was asked \
                                       for\n    help: write packets to a file, or omit -T, -z, \
                                       --ladder and --html -";
@@ -143,7 +198,7 @@ fn standard_output_takes_packets_and_nothing_else() {
         .output()
         .unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
-    assert!(output.stdout == std::fs::read(&path).unwrap());
+    assert!(output.stdout == fs::read(&path).unwrap());
     assert_eq!(
         dump(&format!("-w - -z conv {SAMPLES}")).reason(),
         TWO_ON_STANDARD_OUTPUT
@@ -165,12 +220,12 @@ fn a_capture_is_never_written_over_itself() {
     let shipped = format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR"));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("own.pcap");
-    std::fs::copy(&shipped, &path).unwrap();
+    fs::copy(&shipped, &path).unwrap();
     let detour = directory.path().join(".").join("own.pcap");
     let symbolic = directory.path().join("symbolic.pcap");
     std::os::unix::fs::symlink(&path, &symbolic).unwrap();
     let hard = directory.path().join("hard.pcap");
-    std::fs::hard_link(&path, &hard).unwrap();
+    fs::hard_link(&path, &hard).unwrap();
     for output in [&path, &detour, &symbolic, &hard] {
         for flag in ["-w", "--html"] {
             let names = [&path, output].map(|path| path.to_str().unwrap());
@@ -185,10 +240,7 @@ fn a_capture_is_never_written_over_itself() {
             );
         }
     }
-    assert_eq!(
-        std::fs::read(&path).unwrap(),
-        std::fs::read(&shipped).unwrap()
-    );
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&shipped).unwrap());
 }
 
 #[test]
