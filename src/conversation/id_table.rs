@@ -177,6 +177,8 @@ impl IdTable {
         {
             self.slots.replace(hash, value, value_of(next, key.space));
         }
+        // A list that was long once is not so for ever.
+        others.shrink_to(2 * others.len());
         if others.is_empty() {
             entry.remove();
         }

@@ -111,14 +111,18 @@ impl Registry {
     }
 
     /// Bytes that everything here is reckoned to take.
-    pub(super) const fn bytes(&self) -> usize {
-        self.memory.taken + self.views.bytes() + self.tombstones.bytes()
+    pub(super) fn bytes(&self) -> usize {
+        self.memory.taken + self.shared_bytes() + self.tombstones.bytes()
+    }
+
+    /// Those that belong to several conversations.
+    fn shared_bytes(&self) -> usize {
+        self.views.bytes() + self.names.ids.namesake_bytes()
     }
 
     /// Whether so many bytes more are too many.
     fn is_short_of(&self, bytes: usize) -> bool {
-        let shared = self.views.bytes() + self.names.ids.namesake_bytes();
-        self.memory.is_short_of(shared + bytes)
+        self.memory.is_short_of(self.shared_bytes() + bytes)
     }
 
     pub(super) const fn forgotten(&self) -> Forgotten {

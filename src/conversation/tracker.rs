@@ -263,7 +263,7 @@ impl Tracker {
     }
 
     /// Bytes that conversations are reckoned to take, reported ones included.
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.registry.bytes()
     }
 
