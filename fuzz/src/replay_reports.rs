@@ -6,10 +6,11 @@ use serde_json::Value;
 use crate::outputs::{check_text, elements, style};
 
 /// All elements of a page, each with the names of its attributes.
-const OF_PAGES: [&str; 43] = [
+const OF_PAGES: [&str; 45] = [
     "a href",
     "body",
     "dd",
+    "details",
     "details class",
     "details class open",
     "div class",
@@ -45,6 +46,7 @@ const OF_PAGES: [&str; 43] = [
     "span",
     "span class",
     "style",
+    "summary",
     "summary class",
     "svg class viewBox role aria-label",
     "svg xmlns class role viewBox width height aria-label",
