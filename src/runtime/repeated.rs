@@ -34,7 +34,7 @@ impl<K: PartialEq> Repeated<K> {
         };
         let count = &mut self.counts[place].1;
         *count += 1;
-        (*count <= LOGGED_FIRST || count.is_power_of_two()).then_some(*count)
+        is_due(*count).then_some(*count)
     }
 
     /// Number of times that it happened.
@@ -44,35 +44,44 @@ impl<K: PartialEq> Repeated<K> {
     }
 }
 
-/// The same for events that come in spells: after a minute without any, all kinds are worth a line
-/// each again. Success in between does not end a spell, since it may come by turns with failures.
+/// The same for events that come in spells: after a minute without any of a kind, those of this kind
+/// are worth a line each again. Other kinds do not prolong a spell, since anybody may cause them,
+/// and success in between does not end it, since it may come by turns with failures.
 #[derive(Debug)]
 pub(super) struct RepeatedOfLate<K = ()> {
-    counts: Repeated<K>,
-    latest: Option<Instant>,
+    /// A list, as the kinds are few: with the number of each and its latest time.
+    spells: Vec<(K, u64, Instant)>,
 }
 
 impl<K> Default for RepeatedOfLate<K> {
     fn default() -> Self {
-        Self {
-            counts: Repeated::default(),
-            latest: None,
-        }
+        Self { spells: Vec::new() }
     }
 }
 
 impl<K: PartialEq> RepeatedOfLate<K> {
     /// As [`Repeated::count`].
     pub(super) fn count(&mut self, now: Instant, kind: K) -> Option<u64> {
-        let is_over = self
-            .latest
-            .is_some_and(|latest| now.saturating_duration_since(latest) >= QUIET);
-        if is_over {
-            self.counts = Repeated::default();
+        let place = match self.spells.iter().position(|(known, ..)| *known == kind) {
+            Some(place) => place,
+            None => {
+                self.spells.push((kind, 0, now));
+                self.spells.len() - 1
+            }
+        };
+        let (_, count, latest) = &mut self.spells[place];
+        if now.saturating_duration_since(*latest) >= QUIET {
+            *count = 0;
         }
-        self.latest = Some(now);
-        self.counts.count(kind)
+        *latest = now;
+        *count += 1;
+        is_due(*count).then_some(*count)
     }
+}
+
+/// Whether the log has a line for an event that is the `count`th of its kind.
+const fn is_due(count: u64) -> bool {
+    count <= LOGGED_FIRST || count.is_power_of_two()
 }
 
 #[cfg(test)]
@@ -93,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spell_ends_when_there_were_none_for_a_minute() {
+    fn a_spell_ends_when_there_were_none_of_its_kind_for_a_minute() {
         let start = Instant::now();
         let mut repeated = RepeatedOfLate::default();
         let mut is_due = |tenths: u32, kind| {
@@ -103,7 +112,12 @@ mod tests {
         let count = (0..1_000).filter(|tenth| is_due(*tenth, "bad")).count();
         assert_eq!(count, 16 + 5, "32, 64, 128, 256 and 512 follow the first");
         assert!(is_due(1_000, "lost"));
-        assert!(!is_due(1_599, "bad"));
-        assert!(is_due(2_199, "bad"));
+        assert!(!is_due(1_598, "bad"), "59.9 s after the latest");
+        assert!(is_due(2_198, "bad"), "a minute after the latest");
+        // Another kind in between makes no difference.
+        let count = (0..1_000).filter(|_| is_due(3_000, "bad")).count();
+        assert_eq!(count, 16 + 5);
+        assert!(is_due(3_599, "lost"));
+        assert!(is_due(3_600, "bad"));
     }
 }

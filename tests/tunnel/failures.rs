@@ -31,8 +31,8 @@ fn a_service_that_is_not_there_resets_the_connection_and_is_named() {
             tunnel.server.log_line("cannot connect to the service"),
             format!(
                 "WARN ministream::runtime::tunnel::conversations: cannot connect to the service \
-                 conv=c1 client_id=_ base64=_ peer=_ leg=\"target\" service={target} \
-                 error=Connection refused (os error 111) count=1 help=\"is the service running?\""
+                 conv=c1 client_id=_ base64=_ peer=_ count=1 leg=\"target\" service={target} \
+                 error=Connection refused (os error 111) help=\"is the service running?\""
             )
         );
         assert_eq!(
@@ -42,6 +42,22 @@ fn a_service_that_is_not_there_resets_the_connection_and_is_named() {
              unsent_bytes=0 end=refused by the peer"
         );
     }
+}
+
+#[test]
+fn every_conversation_without_its_service_has_a_line_where_conversations_are_logged() {
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", unused_address(), &["-v"]);
+    for _ in 0..20 {
+        assert_reset(&mut tunnel.connect());
+    }
+    let lines = |level: &str| {
+        let words = "tunnel::conversations: cannot connect to the service";
+        let log = tunnel.server.log();
+        let is_such = |line: &&str| line.contains(level) && line.contains(words);
+        log.lines().filter(is_such).count()
+    };
+    eventually("all are logged", || lines("") == 20);
+    assert_eq!((lines(" WARN "), lines(" INFO ")), (16, 4));
 }
 
 #[test]

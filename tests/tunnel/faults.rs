@@ -1,11 +1,11 @@
 //! Faults on purpose, and that bytes arrive all the same where the carrier
 //! loses none.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, PATIENCE, Tunnel};
+use crate::endpoint::{Endpoint, PATIENCE, Tunnel, eventually};
 use crate::proxy::Proxy;
 use crate::services::{echo, exchange, pattern, read_to_reset};
 
@@ -45,7 +45,7 @@ fn duplicated_handshakes_open_one_conversation() {
     let tunnel = Tunnel::to(
         "udp://127.0.0.1:0",
         crate::services::service(|mut stream| {
-            std::io::Write::write_all(&mut stream, b"hello")?;
+            Write::write_all(&mut stream, b"hello")?;
             stream.read(&mut [0]).map(drop)
         }),
         &["--fault", "dup=100%", "-v"],
@@ -66,7 +66,7 @@ fn a_link_that_is_cut_on_purpose_says_so() {
     let sent = pattern(5_000);
     assert!(exchange(&stream, &sent) == sent);
     // In one piece: when half of it is on its way the client may have ended already.
-    std::io::Write::write_all(&mut &stream, &pattern(10_000)).unwrap();
+    Write::write_all(&mut &stream, &pattern(10_000)).unwrap();
     assert_eq!(client.wait().code(), Some(4));
     assert!(
         client.log().contains("was lost: cut on purpose by a fault"),
@@ -119,6 +119,29 @@ fn a_cut_falls_inside_a_message_where_a_stream_carries_it() {
     let _stream = client.connect();
     heard();
     proxy.end();
+}
+
+#[test]
+fn every_connection_that_a_proxy_cuts_is_named_where_connections_are_logged() {
+    let carrier = format!("tcp://{}", echo());
+    let more = ["-v", "--report", "json", "--fault", "c2s: cut-after=10B"];
+    let proxy = Proxy::start("tcp://127.0.0.1:0", &carrier, &more);
+    let address = proxy.carrier().strip_prefix("tcp://").unwrap();
+    let mut message = 24_u32.to_be_bytes().to_vec();
+    message.extend([0xa1, 1, 2, 3]);
+    message.extend(pattern(20));
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&message).unwrap();
+        stream.read_to_end(&mut Vec::new()).ok();
+    }
+    let lines = |level: &str| {
+        let log = proxy.log();
+        let is_cut = |line: &&str| line.contains(level) && line.contains("cut on purpose");
+        log.lines().filter(is_cut).count()
+    };
+    eventually("all are logged", || lines("connection lost") == 20);
+    assert_eq!((lines(" WARN "), lines(" INFO ")), (16, 4));
 }
 
 #[test]
@@ -188,7 +211,7 @@ fn a_server_cuts_one_connection_and_serves_the_others() {
     let kept = other.connect();
     assert_eq!(exchange(&kept, b"before"), b"before");
     let stream = cut.connect();
-    std::io::Write::write_all(&mut &stream, &pattern(40_000)).unwrap();
+    Write::write_all(&mut &stream, &pattern(40_000)).unwrap();
     assert_eq!(cut.wait().code(), Some(4));
     server.wait_for_log("cut on purpose by a fault");
     assert_eq!(exchange(&kept, b"after"), b"after");
@@ -213,7 +236,7 @@ fn damage_is_never_taken_for_success() {
         let timeout = Some(Duration::from_millis(500));
         stream.set_read_timeout(timeout).unwrap();
         let mut answer = [0; 5];
-        let written = std::io::Write::write_all(&mut stream, b"hello");
+        let written = Write::write_all(&mut stream, b"hello");
         let heard = written.and_then(|()| stream.read_exact(&mut answer));
         assert!(heard.is_err() || &answer != b"hello", "seed {seed}");
     }

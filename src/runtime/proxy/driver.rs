@@ -438,6 +438,8 @@ impl Driver {
             error => {
                 if let Some(count) = self.troubles.count(Trouble::Lost(discriminant(error))) {
                     warn!(leg, connection = %id, %error, count, "connection lost");
+                } else {
+                    info!(leg, connection = %id, %error, "connection lost");
                 }
             }
         }
@@ -544,6 +546,8 @@ impl Driver {
                     let error = LinkError::Fault;
                     if let Some(count) = self.troubles.count(Trouble::Lost(discriminant(&error))) {
                         warn!(%connection, %error, count, "connection lost");
+                    } else {
+                        info!(%connection, %error, "connection lost");
                     }
                     let pair = self.pairs.get_mut(connection);
                     if !pair.is_some_and(Pair::breaks_when_open) {

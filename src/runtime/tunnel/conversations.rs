@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::local::{Last, Local, Phase, Read, Rest};
 use super::locals::{Locals, READ_BYTES};
 use super::notices::{FirstAnswer, Shortage, Trouble, Troubles};
-use super::record::{Record, log_conversation, log_end};
+use super::record::{Record, log_conversation, log_end, log_trouble};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
 use super::{Advice, TunnelOptions};
@@ -297,23 +297,33 @@ impl Conversations {
             Poll::Ready(Err(error))
                 if self.shortage.concerns(now, &error, self.advice.total_limit) =>
             {
-                self.refuse_for_service(now, handle, number);
-                false
-            }
-            Poll::Ready(Err(error)) => {
-                if let (Some(record), Some(target), Some(count)) = (
-                    self.records.get(&handle),
-                    self.service.target(),
-                    self.troubles.count(now, Trouble::NoService(error.kind())),
-                ) {
+                if let (Some(record), Some(target)) =
+                    (self.records.get(&handle), self.service.target())
+                {
                     log_conversation!(
-                        warn,
+                        info,
                         handle,
                         record,
                         leg = "target",
                         service = %target,
                         %error,
-                        count,
+                        "cannot connect to the service"
+                    );
+                }
+                self.refuse_for_service(now, handle, number);
+                false
+            }
+            Poll::Ready(Err(error)) => {
+                if let (Some(record), Some(target)) =
+                    (self.records.get(&handle), self.service.target())
+                {
+                    log_trouble!(
+                        self.troubles.count(now, Trouble::NoService(error.kind())),
+                        handle,
+                        record,
+                        leg = "target",
+                        service = %target,
+                        %error,
                         help = "is the service running?",
                         "cannot connect to the service"
                     );

@@ -29,7 +29,8 @@ macro_rules! log_conversation {
 
 pub(super) use log_conversation;
 
-/// Logs a warning as [`tell`] does, or without a count, since there are many, a line for `-v`.
+/// Logs a warning as [`log_conversation`] does, or without a count, since there are many, a line
+/// for `-v`.
 macro_rules! log_trouble {
     ($count:expr, $conv:expr, $record:expr, $($more:tt)+) => {
         match $count {
@@ -38,6 +39,8 @@ macro_rules! log_trouble {
         }
     };
 }
+
+pub(super) use log_trouble;
 
 /// State of a live conversation beside its endpoint.
 #[derive(Debug)]
