@@ -45,6 +45,10 @@ use crate::wire::{
 /// client that has as many as are left for others.
 pub const MAX_OPEN: usize = 65_536;
 
+/// Conversations that a mock has closed and keeps, in case that their clients still prove their
+/// addresses: forged SYNs leave the other places to those that are open.
+const MAX_CLOSED: usize = 4096;
+
 /// An ACK with the id that it announces.
 const ACK_BYTES: usize = HEADER_BYTES + size_of::<StreamId>();
 
@@ -70,7 +74,7 @@ pub struct MockOptions {
     /// it has sent. Without that proof its conversation ends after `reply_timeout`.
     pub address_proof: AddressProof,
     /// Conversations without that proof of one client, or of all with the same origin
-    /// ([`Mock::with_origins`]); a SYN beyond it is refused.
+    /// ([`Mock::with_origins`]), until the mock closes them; a SYN beyond it is refused.
     pub max_unproven: usize,
 }
 
@@ -379,7 +383,13 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
         session.last_received = now;
         // Our ACK, which names the id, reached this client at its address.
+        let came_late = session.awaits_late_proof();
         self.sessions.prove(slot);
+        if came_late {
+            self.use_up_late(slot);
+            // Nothing else of it counts: it was over with our close.
+            return self.advance(now, slot);
+        }
         let session = &mut self.sessions[slot];
         if frame.frame_type.kind() == FrameKind::Close {
             session.closed_by_client = true;
@@ -502,10 +512,35 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let step = self.repertoire.get(index).steps[session.next_step].clone();
         session.next_step += 1;
         session.changed = now;
-        session.closed_by_us |= step.frame_type.kind() == FrameKind::Close;
         session.allowance.spend(step.message_bytes());
         let (peer, client_id) = (session.peer, session.client_id);
         self.transmit(peer, step.frame_type, client_id, step.payload);
+        if step.frame_type.kind() == FrameKind::Close {
+            self.close(slot, index);
+        }
+    }
+
+    /// Our close of a conversation went out, behind all that was played of `index`.
+    fn close(&mut self, slot: usize, index: usize) {
+        self.sessions.close(slot);
+        if !self.sessions[slot].awaits_late_proof() {
+            return;
+        }
+        // A sender of forged addresses takes nothing away from real clients.
+        self.repertoire.give_back(index);
+        if let Some(first) = self.sessions.closed_beyond(MAX_CLOSED) {
+            self.conclude(first, None);
+        }
+    }
+
+    /// The client of a closed conversation has proven its address: what it was played is used up,
+    /// unless another has it meanwhile.
+    fn use_up_late(&mut self, slot: usize) {
+        if let Some((index, _)) = self.sessions[slot].script
+            && self.repertoire.is_left(index)
+        {
+            self.repertoire.use_up(index);
+        }
     }
 
     fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
@@ -515,11 +550,11 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             self.repertoire.give_back(held);
         }
         // A sender of forged addresses takes nothing away from real clients.
-        if let (true, Some((index, _))) = (session.allowance.is_limited(), session.script) {
+        if let (true, Some((index, _))) = (session.counts_as_unproven(), session.script) {
             self.repertoire.give_back(index);
         }
         // A client that receives nothing more would wait for ever.
-        let is_waiting = !session.closed_by_client && !session.closed_by_us;
+        let is_waiting = !session.closed_by_client && !session.is_closed_by_us();
         if is_waiting && !session.is_turned_away && forced != Some(ReplayResult::TransportError) {
             self.refuse(session.peer, session.client_id);
         }

@@ -41,7 +41,8 @@ pub(super) struct Session<P> {
     /// Bytes that may go to the client's address.
     pub(super) allowance: Allowance,
     pub(super) closed_by_client: bool,
-    pub(super) closed_by_us: bool,
+    /// The number of our close, among those of all sessions.
+    pub(super) close: Option<u64>,
     /// When we last sent something.
     pub(super) changed: Instant,
     /// When the client last did.
@@ -102,7 +103,7 @@ impl<P> Session<P> {
             is_turned_away: false,
             allowance: Allowance::UNLIMITED,
             closed_by_client: false,
-            closed_by_us: false,
+            close: None,
             changed: now,
             last_received: now,
             wake: None,
@@ -127,13 +128,11 @@ impl<P> Session<P> {
         if self.closed_by_client || self.over_bound.is_some() {
             return Wait::Over;
         }
-        if self.closed_by_us {
-            // All that was played is on its way, but only whoever is there uses it up.
-            return if self.allowance.is_limited() {
-                until_or_over(self.changed + patience, now)
-            } else {
-                Wait::Over
-            };
+        if self.awaits_late_proof() {
+            return until_or_over(self.changed + patience, now);
+        }
+        if self.is_closed_by_us() {
+            return Wait::Over;
         }
         if self.is_turned_away {
             return Wait::ForClient;
@@ -161,6 +160,21 @@ impl<P> Session<P> {
             // The recorded client had the last word; it may take its time.
             None => until_or_over(since + patience, now),
         }
+    }
+
+    pub(super) const fn is_closed_by_us(&self) -> bool {
+        self.close.is_some()
+    }
+
+    /// Whether all is played, to an address that may be forged. Only whoever is there uses it up,
+    /// which it may still show: its answers are on their way when we close.
+    pub(super) const fn awaits_late_proof(&self) -> bool {
+        self.is_closed_by_us() && self.allowance.is_limited()
+    }
+
+    /// Whether it counts among the unproven conversations of its origin.
+    pub(super) const fn counts_as_unproven(&self) -> bool {
+        !self.is_closed_by_us() && self.allowance.is_limited()
     }
 
     /// Plays a recorded conversation from now on.

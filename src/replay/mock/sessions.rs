@@ -1,6 +1,6 @@
 //! The conversations that are open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::ops::{Index, IndexMut};
 use std::time::Instant;
@@ -32,8 +32,13 @@ pub(super) struct Sessions<P> {
     /// Those of which bytes are kept, by their number.
     by_size: BTreeSet<(usize, usize)>,
     origin_of: fn(P) -> Option<u128>,
-    /// Number of sessions whose client has not proven its address.
+    /// Number of sessions whose client has not proven its address, and that we have not closed.
     unproven: HashMap<Origin<P>, usize>,
+    /// Those that we have closed and whose client may still prove its address, by the number of our
+    /// close.
+    closed: BTreeMap<u64, usize>,
+    /// Number of closes so far.
+    close_count: u64,
     /// Bytes that are kept of all.
     held_bytes: usize,
 }
@@ -63,6 +68,8 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
             by_size: BTreeSet::new(),
             origin_of,
             unproven: HashMap::new(),
+            closed: BTreeMap::new(),
+            close_count: 0,
             held_bytes: 0,
         }
     }
@@ -88,7 +95,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         (self.origin_of)(client).map_or(Origin::Client(client), Origin::Of)
     }
 
-    /// Number of sessions of a client's origin that have not proven its address.
+    /// Number of open sessions of a client's origin that have not proven its address.
     pub(super) fn unproven_count(&self, client: P) -> usize {
         let count = self.unproven.get(&self.origin(client));
         count.copied().unwrap_or_default()
@@ -97,12 +104,39 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
     /// The client of a session has proven its address.
     pub(super) fn prove(&mut self, slot: usize) {
         let session = &mut self.by_slot[slot];
-        if !session.allowance.is_limited() {
-            return;
-        }
+        let (peer, close) = (session.peer, session.close);
+        let counted = session.counts_as_unproven();
         session.allowance.lift();
+        if counted {
+            self.count_one_less(peer);
+        }
+        self.forget_close(close);
+    }
+
+    /// We have closed a session, just now.
+    pub(super) fn close(&mut self, slot: usize) {
+        let session = &mut self.by_slot[slot];
         let peer = session.peer;
-        self.count_one_less(peer);
+        let counted = session.counts_as_unproven();
+        session.close = Some(self.close_count);
+        if counted {
+            self.closed.insert(self.close_count, slot);
+            self.count_one_less(peer);
+        }
+        self.close_count += 1;
+    }
+
+    fn forget_close(&mut self, close: Option<u64>) {
+        if let Some(number) = close {
+            self.closed.remove(&number);
+        }
+    }
+
+    /// Of the closed sessions whose clients have not proven their addresses, the first, if there
+    /// are more than `bound`.
+    pub(super) fn closed_beyond(&self, bound: usize) -> Option<usize> {
+        let is_beyond = self.closed.len() > bound;
+        self.closed.values().next().copied().filter(|_| is_beyond)
     }
 
     /// One of a peer's sessions is not unproven any more.
@@ -169,9 +203,10 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
     pub(super) fn remove(&mut self, slot: usize) -> Session<P> {
         let held = self.let_go(slot);
         let mut session = self.by_slot.remove(slot);
-        if session.allowance.is_limited() {
+        if session.counts_as_unproven() {
             self.count_one_less(session.peer);
         }
+        self.forget_close(session.close);
         session.held = held;
         self.by_server_id.remove(&session.server_id.0);
         self.held_bytes -= session.received.len();

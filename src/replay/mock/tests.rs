@@ -659,30 +659,14 @@ fn what_an_unproven_address_was_played_is_left_to_others() {
 
 #[test]
 fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
-    let messages: [(u8, &'static [u8], Effect); 4] = [
-        (0xa1, b"destination", Effect::Opened),
-        (0x51, b"\x01\x02\x03", Effect::Accepted),
-        (0x50, b"hi", Effect::Carried),
-        (0x52, b"", Effect::Closed),
-    ];
     let options = MockOptions {
         loops: Loops::Times(1),
         speed: None,
         ..unproven()
     };
-    let mut rig = Rig::new(vec![conversation(1, &messages)], options);
-    // All of it goes out before anybody can answer.
+    let mut rig = Rig::new(vec![farewell()], options);
     for (client, is_there) in [(7, false), (8, true)] {
-        rig.receive(client, &frame(0xa1, A, &[0; 387]));
-        let sent = rig.sent(0);
-        let server: [u8; 3] = sent[0].1[4..].try_into().unwrap();
-        assert_eq!(
-            sent[1..],
-            [
-                (client, frame(0x50, A, b"hi")),
-                (client, frame(0x52, A, b""))
-            ]
-        );
+        let server = rig.greeted(client, A).unwrap();
         assert!(rig.outcomes.is_empty());
         if is_there {
             rig.receive(client, &frame(0xa0, server, b""));
@@ -692,6 +676,127 @@ fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
         assert_eq!(outcome.result, ReplayResult::Same);
         assert_eq!(rig.mock.is_used_up(), is_there);
     }
+}
+
+/// Greets and closes: all of it goes out before anybody can answer.
+fn farewell() -> RecordedConversation {
+    let messages: [(u8, &'static [u8], Effect); 4] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0x50, b"hi", Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    conversation(1, &messages)
+}
+
+impl Rig {
+    /// Opens a conversation that is a [`farewell`]; returns its id, or `None` if it is refused.
+    fn greeted(&mut self, client: u8, id: [u8; 3]) -> Option<[u8; 3]> {
+        self.receive(client, &frame(0xa1, id, &[0; 387]));
+        let sent = self.sent(0);
+        let refused = [(client, frame(0x52, id, b""))];
+        if sent == refused {
+            return None;
+        }
+        let rest = [(client, frame(0x50, id, b"hi")), refused[0].clone()];
+        assert_eq!(sent[1..], rest);
+        Some(sent[0].1[4..].try_into().unwrap())
+    }
+}
+
+#[test]
+fn what_was_played_without_a_proof_is_left_to_others_from_its_close_on() {
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        speed: None,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![farewell()], options);
+    let forged = rig.greeted(7, A).unwrap();
+    let server = rig.greeted(8, B).unwrap();
+    assert!(!rig.mock.is_used_up());
+    rig.send(8, server, b"");
+    assert_eq!(rig.sent(0), []);
+    assert_eq!(rig.greeted(9, [9; 3]), None, "it is used up");
+    // One that is proven when another has used it up takes nothing more.
+    rig.send(7, forged, b"");
+    assert_eq!(rig.sent(0), []);
+    assert!(rig.mock.is_used_up());
+    let results: Vec<_> = rig.outcomes.iter().map(|outcome| outcome.result).collect();
+    assert_eq!(
+        results,
+        [
+            ReplayResult::Same,
+            ReplayResult::Skipped,
+            ReplayResult::Same
+        ]
+    );
+}
+
+#[test]
+fn messages_that_cross_the_close_prove_the_address_and_nothing_else() {
+    let options = MockOptions {
+        speed: None,
+        ..unproven()
+    };
+    for address_proof in [AddressProof::Required, AddressProof::NotNeeded] {
+        for (byte, bytes) in [(0xa0, &b""[..]), (0xa0, b"unheard"), (0xa2, b"")] {
+            let options = MockOptions {
+                address_proof,
+                ..options
+            };
+            let mut rig = Rig::new(vec![farewell()], options);
+            let server = rig.greeted(8, B).unwrap();
+            rig.receive(8, &frame(byte, server, bytes));
+            assert_eq!(rig.sent(0), []);
+            let outcome = rig.outcomes.pop().unwrap();
+            assert_eq!(outcome.result, ReplayResult::Same, "{byte:x} {bytes:?}");
+            assert_eq!((outcome.c2s_got_bytes, rig.mock.held_bytes()), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn conversations_that_the_mock_has_closed_do_not_count_as_unproven() {
+    let options = MockOptions {
+        speed: None,
+        max_unproven: 2,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![farewell()], options);
+    let servers: Vec<_> = (0..10)
+        .map(|number| rig.greeted(7, [1, 0, number]).unwrap())
+        .collect();
+    assert_eq!(rig.mock.open_count(), 10);
+    for server in servers {
+        rig.send(7, server, b"");
+    }
+    assert_eq!(rig.mock.open_count(), 0);
+    // Those that are open count as before.
+    let mut rig = Rig::new(vec![recorded(1, b"one", b"first")], options);
+    for (number, is_open) in [(1, true), (2, true), (3, false)] {
+        rig.receive(7, &frame(0xa1, [1, 0, number], &[0; 387]));
+        assert_eq!(rig.sent(0)[0].1[0] == 0x51, is_open, "{number}");
+    }
+}
+
+#[test]
+fn closed_conversations_without_a_proof_are_bounded_and_the_first_goes() {
+    let options = MockOptions {
+        speed: None,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![farewell()], options);
+    for number in 0..MAX_CLOSED + 10 {
+        let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
+        rig.greeted(7, [1, high, low]).unwrap();
+    }
+    assert_eq!(rig.mock.open_count(), MAX_CLOSED);
+    let ended: Vec<_> = rig.outcomes.iter().map(|one| one.client_id.0.0).collect();
+    let first: Vec<_> = (0..10).map(|number| [1, 0, number]).collect();
+    assert_eq!(ended, first);
+    rig.sent(5_000);
+    assert_eq!(rig.mock.open_count(), 0);
 }
 
 #[test]
