@@ -103,8 +103,8 @@ fn requests_for_numbers_are_bounded_in_number_bytes_and_time() {
     long.read_to_end(&mut answer).ok();
     assert_eq!(answer, b"");
     // Who says nothing holds a place for a while, and no more have one.
-    let silent: Vec<_> = (0..64).map(|_| connect(address)).collect();
     let began = Instant::now();
+    let silent: Vec<_> = (0..64).map(|_| connect(address)).collect();
     assert!(get(&server, "/metrics").contains("ministream_"));
     let waited = began.elapsed();
     assert!(waited > Duration::from_secs(3), "{waited:?}");
