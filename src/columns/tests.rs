@@ -69,7 +69,7 @@ fn the_document_has_the_columns_and_the_codes_of_findings() {
     assert!(
         DOCUMENT == expected,
         "docs/json.md lacks what the tables say; \
-         MINISTREAM_BLESS=1 cargo test --lib columns:: writes it anew"
+         MINISTREAM_BLESS=1 cargo test --all-features --lib columns:: writes it anew"
     );
 }
 

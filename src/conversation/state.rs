@@ -200,7 +200,7 @@ pub(super) enum Effect {
     Ignored,
 }
 
-/// A cause other than a message within a conversation that changes its phase.
+/// A cause, besides the transitions, that changes the phase of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Occurrence {
     /// The time for its answer is over, or its channel or the capture ended after a server
@@ -230,8 +230,10 @@ pub(super) struct Transition {
 }
 
 impl Phase {
-    /// The effect of a message in this phase. With [`change`](Self::change) this is the whole truth:
-    /// nothing is decided anywhere else, and the tables in `docs/protocol.md` are held against both.
+    /// The effect of a message in this phase. With [`change`](Self::change), which has the other
+    /// causes, and [`exchange`](Self::exchange), which swaps the phases of two conversations, this is
+    /// the whole truth: nothing is decided anywhere else, and the tables in `docs/protocol.md` are
+    /// held against the first two.
     #[rustfmt::skip]
     pub(super) fn transition(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
@@ -287,7 +289,7 @@ impl Phase {
         }
     }
 
-    /// The effect in this phase of something else than a message.
+    /// The effect in this phase of a cause besides the [`transition`](Self::transition)s.
     pub(super) const fn change(
         self,
         occurrence: Occurrence,

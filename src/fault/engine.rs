@@ -38,7 +38,7 @@ pub trait Parcelled: Clone {
     /// Its length in bytes.
     fn bytes(&self) -> usize;
 
-    /// A second one of the message, which comes unexpected.
+    /// A second copy of the message, which its receiver does not expect.
     #[must_use]
     fn copy(&self) -> Self {
         self.clone()

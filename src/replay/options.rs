@@ -82,7 +82,7 @@ pub enum Pace {
 
 /// The condition that a message waits for beside its time.
 ///
-/// A close always waits for the peer's messages before it, since it would cut that off; only
+/// A close always waits for the peer's messages before it, since it would cut them off; only
 /// [`Order::None`] sends it regardless.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {

@@ -69,7 +69,7 @@ impl fmt::Display for ReplayResult {
     }
 }
 
-/// An addition to the result.
+/// The explanation of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The SYN was not answered in this time.
@@ -138,7 +138,7 @@ pub struct PlayOutcome {
     pub live_ids: (Option<ClientId>, Option<ServerId>),
     /// Its result.
     pub result: ReplayResult,
-    /// An addition to it.
+    /// The explanation of it, where it needs one.
     pub note: Option<Note>,
     /// Payload bytes that were sent.
     pub c2s_bytes: usize,

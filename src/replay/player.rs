@@ -511,7 +511,7 @@ impl Player {
         self.advance(now, slot);
     }
 
-    /// Finds out a conversation's condition, and sees to it. The one place that moves a
+    /// Finds out what a conversation waits for, and sees to it. The one place that moves a
     /// conversation on.
     fn advance(&mut self, now: Instant, slot: usize) {
         let live = &self.live[slot];
