@@ -88,8 +88,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Whether there is a place for one more conversation, which begins half-open. If all are
-    /// taken, one gives way whose address is not proven: forged addresses keep nobody
-    /// out, unless as many of them come in the time that a proof takes as there are places.
+    /// taken, one gives way that was accepted and whose address is not proven: forged addresses
+    /// keep nobody out, unless in the time that a proof takes at least half as many of them are
+    /// accepted as there are such conversations.
     fn has_place(&mut self, now: Instant, from: P) -> bool {
         let limits = &self.config.limits;
         if self.links.half_open() < limits.half_open && !self.is_full() {
@@ -103,7 +104,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         let own = self.links.known_origin(from);
         let own = own.map_or(0, |origin| origin.half_open);
-        let Some(handle) = self.unproven.gives_way(now, own, limits.half_open) else {
+        let Some(handle) = self.unproven.gives_way(now, own) else {
             return false;
         };
         self.apply(now, handle.slot, Stimulus::Displaced);

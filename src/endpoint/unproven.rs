@@ -1,7 +1,7 @@
 //! Accepted conversations whose peer has not proven its address yet, and which of them gives way.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
@@ -11,8 +11,8 @@ use super::output::Handle;
 /// For so long after our ACK a proof may well be under way; later than that hardly any comes.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// An origin that has no more than one in so many of the places is like a client that opens a few
-/// conversations at once.
+/// An origin that has no more than one in so many of the conversations is like a client that opens
+/// a few at once.
 const SHARES: usize = 8;
 
 /// Conversations that were acknowledged and not proven, by their age and their origin.
@@ -23,10 +23,20 @@ const SHARES: usize = 8;
 pub(super) struct Unproven {
     /// By the slot of the origin.
     origins: HashMap<usize, Waiting>,
-    /// The oldest of each origin, with its slot.
-    by_age: BTreeSet<(Standing, Handle, usize)>,
+    /// Those of origins that may be forged.
+    forgeable: Group,
+    /// Those of origins that exist.
+    existing: Group,
     /// The number of them that each origin has, with the oldest.
-    by_number: BTreeSet<(Reverse<Standing>, usize, Reverse<Handle>)>,
+    by_number: BTreeSet<(usize, Reverse<Standing>, Reverse<Acknowledged>)>,
+}
+
+/// The conversations of all origins of one standing.
+#[derive(Debug, Default)]
+struct Group {
+    /// The oldest of each origin.
+    oldest: BTreeSet<Acknowledged>,
+    /// The number of all.
     count: usize,
 }
 
@@ -34,11 +44,19 @@ pub(super) struct Unproven {
 #[derive(Debug, Default)]
 struct Waiting {
     standing: Standing,
-    /// The time at which each was acknowledged. Handles are in the order of the SYNs.
-    acknowledged: BTreeMap<Handle, Instant>,
+    by_age: BTreeSet<Acknowledged>,
+    times: HashMap<Handle, Instant>,
 }
 
-/// Whether an origin exists; those that may be forged come first.
+/// A conversation with the time of our ACK, by which its age counts: a SYN may have waited long for
+/// the application before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Acknowledged {
+    at: Instant,
+    handle: Handle,
+}
+
+/// Whether an origin exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     #[default]
@@ -51,14 +69,17 @@ impl Unproven {
     /// A conversation was acknowledged.
     pub(super) fn insert(&mut self, now: Instant, origin: usize, handle: Handle) {
         self.change(origin, |waiting| {
-            waiting.acknowledged.insert(handle, now);
+            waiting.by_age.insert(Acknowledged { at: now, handle });
+            waiting.times.insert(handle, now);
         });
     }
 
     /// A conversation is proven, or has ended.
     pub(super) fn remove(&mut self, origin: usize, handle: Handle) {
         self.change(origin, |waiting| {
-            waiting.acknowledged.remove(&handle);
+            if let Some(at) = waiting.times.remove(&handle) {
+                waiting.by_age.remove(&Acknowledged { at, handle });
+            }
         });
     }
 
@@ -74,48 +95,65 @@ impl Unproven {
         }
     }
 
-    /// The conversation that gives way to one of an origin that has `own` half-open ones, where
-    /// `places` are for all of them.
+    /// The conversation that gives way to one of an origin that has `own` half-open ones.
     ///
-    /// The oldest, once its proof has had its time: so a client is shut out only by as many
-    /// others as there are places, within its round trip. Before that, the oldest of the origin
-    /// that has most, if that is more than a client needs at once: few addresses that are not
-    /// forged take no more than that. Otherwise the oldest all the same, as long as there are
-    /// many, so that none has less time than a proof takes while only a few come.
+    /// The oldest, once its proof has had its time. Before that, the oldest of the origin that
+    /// has most, if that is more than its share and more than the newcomer has: so a few
+    /// addresses that are not forged keep nobody out. Otherwise the oldest all the same, if the
+    /// newcomer has less than its share, however few there are. If it was refused, as many SYNs in
+    /// each [`GRACE`] would be enough to shut it out; so they have to come within its round trip,
+    /// which is shorter.
     ///
-    /// Origins that have proven another conversation are spared while there are others.
-    pub(super) fn gives_way(&self, now: Instant, own: usize, places: usize) -> Option<Handle> {
-        let &(_, oldest, origin) = self.by_age.first()?;
-        let acknowledged = self.origins[&origin].acknowledged[&oldest];
-        if now.saturating_duration_since(acknowledged) >= GRACE {
-            return Some(oldest);
+    /// Origins that exist are spared where others are old enough, too, and until then as long as
+    /// no more conversations are theirs than others': they keep nobody out either. So it takes
+    /// at least half as many SYNs as there are conversations here.
+    pub(super) fn gives_way(&self, now: Instant, own: usize) -> Option<Handle> {
+        let is_over = |oldest: &&Acknowledged| now.saturating_duration_since(oldest.at) >= GRACE;
+        let forgeable = self.forgeable.oldest.first();
+        let existing = self.existing.oldest.first();
+        let oldest = forgeable.filter(is_over).or(existing.filter(is_over));
+        if let Some(oldest) = oldest {
+            return Some(oldest.handle);
         }
-        let share = places.div_ceil(SHARES);
-        let &(_, most, Reverse(oldest_of_most)) = self.by_number.last()?;
+        let count = self.forgeable.count + self.existing.count;
+        let share = count.div_ceil(SHARES);
+        let &(most, _, Reverse(oldest_of_most)) = self.by_number.last()?;
         if most > share.max(own) {
-            return Some(oldest_of_most);
+            return Some(oldest_of_most.handle);
         }
-        (own < share && self.count > share).then_some(oldest)
+        let oldest = if self.forgeable.count < self.existing.count {
+            existing
+        } else {
+            forgeable
+        };
+        oldest.filter(|_| own < share).map(|oldest| oldest.handle)
     }
 
     /// Changes the conversations of an origin, and its places in the order.
     fn change(&mut self, origin: usize, change: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.origins.remove(&origin).unwrap_or_default();
-        if let Some(oldest) = waiting.oldest() {
-            let count = waiting.acknowledged.len();
-            self.by_age.remove(&(waiting.standing, oldest, origin));
+        if let Some((count, standing, oldest)) = waiting.rank() {
             self.by_number
-                .remove(&(Reverse(waiting.standing), count, Reverse(oldest)));
-            self.count -= count;
+                .remove(&(count, Reverse(standing), Reverse(oldest)));
+            let group = self.group(standing);
+            group.oldest.remove(&oldest);
+            group.count -= count;
         }
         change(&mut waiting);
-        if let Some(oldest) = waiting.oldest() {
-            let count = waiting.acknowledged.len();
-            self.by_age.insert((waiting.standing, oldest, origin));
+        if let Some((count, standing, oldest)) = waiting.rank() {
             self.by_number
-                .insert((Reverse(waiting.standing), count, Reverse(oldest)));
-            self.count += count;
+                .insert((count, Reverse(standing), Reverse(oldest)));
+            let group = self.group(standing);
+            group.oldest.insert(oldest);
+            group.count += count;
             self.origins.insert(origin, waiting);
+        }
+    }
+
+    const fn group(&mut self, standing: Standing) -> &mut Group {
+        match standing {
+            Standing::MayBeForged => &mut self.forgeable,
+            Standing::Exists => &mut self.existing,
         }
     }
 
@@ -126,7 +164,9 @@ impl Unproven {
 }
 
 impl Waiting {
-    fn oldest(&self) -> Option<Handle> {
-        Some(*self.acknowledged.first_key_value()?.0)
+    /// What its place in the order follows from, unless there are none.
+    fn rank(&self) -> Option<(usize, Standing, Acknowledged)> {
+        let oldest = *self.by_age.first()?;
+        Some((self.by_age.len(), self.standing, oldest))
     }
 }

@@ -296,22 +296,110 @@ fn a_peer_that_has_proven_its_address_is_spared_while_there_are_others() {
     assert!(!is_live(&server, silent));
 }
 
-#[test]
-fn a_newcomer_is_refused_where_few_are_unproven_and_their_time_is_not_over() {
-    let mut server = narrow(16, 16);
-    for from in 1..=14 {
-        let (_, id) = come(&mut server, from, 0).unwrap();
-        prove(&mut server, from, id);
+/// Opens a conversation with each of these peers and proves it.
+fn come_and_prove(server: &mut Rig, peers: impl IntoIterator<Item = u8>, number: u8) {
+    for from in peers {
+        let (_, id) = come(server, from, number).unwrap();
+        prove(server, from, id);
     }
-    let young = [15, 16].map(|from| come(&mut server, from, 0).unwrap());
-    server.advance(2 * SECOND - Duration::from_nanos(1));
-    assert_eq!(come(&mut server, 17, 0), None);
-    server.advance(Duration::from_nanos(1));
-    assert!(come(&mut server, 18, 0).is_some());
+}
+
+#[test]
+fn where_few_places_are_left_as_many_forged_addresses_as_there_are_keep_a_client_out() {
+    let mut server = narrow(256, 128);
+    for number in [0, 1] {
+        come_and_prove(&mut server, 1..=120, number);
+    }
+    for from in 201..=216 {
+        come(&mut server, from, 0).unwrap();
+    }
+    assert!(server.endpoint.is_full());
+    let (own, id) = come(&mut server, 150, 0).unwrap();
+    let (other, _) = come(&mut server, 151, 0).unwrap();
+    for from in 217..=231 {
+        assert!(is_live(&server, own));
+        come(&mut server, from, 0).unwrap();
+    }
     assert_eq!(
-        young.map(|(handle, _)| is_live(&server, handle)),
+        [own, other].map(|handle| is_live(&server, handle)),
         [false, true]
     );
+    prove(&mut server, 150, id);
+    assert_eq!(server.endpoint.half_open_count(), 16);
+}
+
+#[test]
+fn one_address_that_is_not_forged_keeps_nobody_out_where_few_places_are_left() {
+    let mut server = narrow(256, 16);
+    for number in 0..16 {
+        come(&mut server, 1, number).unwrap();
+    }
+    let own = [0, 1, 2, 3, 4, 5, 6, 7].map(|number| come(&mut server, PEER, number).unwrap());
+    assert_eq!(come(&mut server, PEER, 8), None, "both have as many");
+    for number in 16..=255 {
+        assert_eq!(come(&mut server, 1, number), None);
+    }
+    assert!(own.iter().all(|(handle, _)| is_live(&server, *handle)));
+}
+
+#[test]
+fn a_newcomer_takes_no_more_than_its_share_from_those_whose_time_is_not_over() {
+    let mut server = narrow(256, 16);
+    for from in 101..=116 {
+        come(&mut server, from, 0).unwrap();
+    }
+    server.advance(2 * SECOND - Duration::from_nanos(1));
+    for number in [0, 1] {
+        come(&mut server, PEER, number).unwrap();
+    }
+    assert_eq!(come(&mut server, PEER, 2), None);
+    server.advance(Duration::from_nanos(1));
+    come(&mut server, PEER, 3).unwrap();
+}
+
+#[test]
+fn clients_that_leave_many_conversations_unproven_keep_nobody_out() {
+    for (wait, others) in [
+        (Duration::ZERO, 63),
+        (2 * SECOND - Duration::from_nanos(1), 63),
+        (2 * SECOND, 127),
+    ] {
+        let mut server = narrow(256, 128);
+        for from in 1..=5 {
+            come_and_prove(&mut server, [from], 0);
+            for number in 1..=31 {
+                if server.endpoint.half_open_count() < 128 {
+                    come(&mut server, from, number).unwrap();
+                }
+            }
+        }
+        assert_eq!(server.endpoint.half_open_count(), 128);
+        server.advance(wait);
+        let (own, id) = come(&mut server, PEER, 0).unwrap();
+        for from in 100..100 + others {
+            come(&mut server, from, 0).unwrap();
+            assert_eq!(server.endpoint.half_open_count(), 128);
+        }
+        assert!(is_live(&server, own), "{wait:?}");
+        come(&mut server, 99, 0).unwrap();
+        assert!(!is_live(&server, own), "{wait:?}");
+        prove(&mut server, PEER, id);
+        assert_eq!(server.endpoint.half_open_count(), 128);
+    }
+}
+
+#[test]
+fn the_time_for_a_proof_counts_from_the_ack() {
+    let mut server = narrow(256, 3);
+    let slow = server.incoming([1, 1, 1]);
+    let young = [2, 3].map(|from| come(&mut server, from, 0).unwrap().0);
+    server.advance(3 * SECOND);
+    server.accept(slow);
+    for from in [4, 5] {
+        come(&mut server, from, 0).unwrap();
+    }
+    assert!(is_live(&server, slow));
+    assert!(!young.iter().any(|handle| is_live(&server, *handle)));
 }
 
 #[test]
