@@ -188,8 +188,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Length of the longest [`write`](Self::write) after which the conversation does not hold more
-    /// than [`Config::send_buffer`]; 0 if it takes no data. A longer one is taken, too, while this
-    /// is not 0 and the buffer is not full.
+    /// than [`Config::send_buffer`]; 1 also where there is room for none, or the buffer is
+    /// full; 0 if it takes no data. While [`is_writable`](Self::is_writable), a longer one is
+    /// taken, too.
     pub fn send_room(&self, handle: Handle) -> usize {
         self.conversations
             .known(handle)
