@@ -90,7 +90,8 @@ impl Work {
 
     /// Notes a round after which there is more to take in, and returns the time by which to judge,
     /// once in a second's work: whoever sends without end must not keep others' deadlines from
-    /// being judged. All that came before that time has been taken in.
+    /// being judged. All that came before that time has been taken in, given that sources of input
+    /// take turns.
     pub(in crate::runtime) fn note_round(&mut self, now: Instant) -> Option<Instant> {
         self.done += now.saturating_duration_since(self.last).min(ROUND);
         self.last = now;

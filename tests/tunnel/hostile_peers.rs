@@ -312,25 +312,68 @@ fn a_flood_without_end_keeps_no_deadline_from_being_judged() {
     let mut idle = connect(address);
     idle.write_all(&framed([syn_of(1)])).unwrap();
     idle.read_exact(&mut [0; 11]).unwrap();
-    let is_over = Arc::new(AtomicBool::new(false));
-    let flood = {
-        let is_over = Arc::clone(&is_over);
-        let mut stream = connect(address);
-        // Data of a conversation that there is not.
-        let many = framed(std::iter::repeat_n(vec![0xa0, 9, 9, 9], 10_000));
-        thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                stream.write_all(&many).unwrap();
-            }
-        })
-    };
-    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    let flood = Flood::begin(address);
     let mut close = [0; 8];
     let closed = idle.read_exact(&mut close);
-    is_over.store(true, Ordering::Relaxed);
-    flood.join().unwrap();
+    drop(flood);
     closed.unwrap();
     assert_eq!(close, [0, 0, 0, 4, 0x52, 0, 0, 1]);
+}
+
+#[test]
+fn a_flood_without_end_lets_others_be_heard() {
+    let more = ["--idle-timeout", "2s", "--first-message-timeout", "2s"];
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &more);
+    let early = Endpoint::client(server.carrier(), &[]);
+    let live = early.connect();
+    assert_eq!(&ping(&live), b"ping");
+    let flood = Flood::begin(at(&server));
+    let began = Instant::now();
+    let mut silent = connect(at(&server));
+    let late = Endpoint::client(server.carrier(), &[]);
+    let new = late.connect();
+    while began.elapsed() < Duration::from_secs(8) {
+        assert_eq!(&ping(&live), b"ping");
+        assert_eq!(&ping(&new), b"ping");
+        thread::sleep(Duration::from_millis(200));
+    }
+    let end = silent.read(&mut [0]).map_err(|error| error.kind());
+    drop(flood);
+    assert!(matches!(end, Ok(0) | Err(io::ErrorKind::ConnectionReset)));
+    let log = server.log();
+    assert!(log.contains("it sent no SYN within 2s"), "{log}");
+}
+
+/// One connection that sends small messages without end.
+struct Flood {
+    is_over: Arc<AtomicBool>,
+    sender: Option<thread::JoinHandle<()>>,
+}
+
+impl Flood {
+    fn begin(address: SocketAddr) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let mut stream = connect(address);
+        stream.write_all(&framed([syn_of(2)])).unwrap();
+        // Data of a conversation that there is not.
+        let many = framed(std::iter::repeat_n(vec![0xa0, 9, 9, 9], 10_000));
+        let sender = thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                stream.write_all(&many).unwrap();
+            }
+        });
+        let sender = Some(sender);
+        Self { is_over, sender }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let ended = self.sender.take().map(thread::JoinHandle::join);
+        assert!(thread::panicking() || ended.is_some_and(|ended| ended.is_ok()));
+    }
 }
 
 /// So long a flood of one kind lasts.

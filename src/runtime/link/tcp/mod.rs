@@ -5,6 +5,7 @@ mod deadlines;
 mod options;
 mod output;
 mod transport;
+mod turns;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -22,6 +23,7 @@ use self::connection::{Connection, Read, Record};
 use self::deadlines::{Deadlines, Late};
 pub use self::options::TcpOptions;
 use self::transport::Spare;
+use self::turns::Turns;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::FlowDirection;
 use crate::runtime::acceptor::Acceptor;
@@ -64,8 +66,8 @@ pub struct TcpLink {
     by_peer: HashMap<u64, usize>,
     next_peer: u64,
     troubles: Repeated<Trouble>,
-    /// Woken, in turn.
-    turns: VecDeque<usize>,
+    /// Of those that were woken, or read and perhaps not to the end.
+    turns: Box<Turns>,
     woken: Vec<usize>,
     /// Ready to be read, but not wanted.
     paused: Vec<usize>,
@@ -120,6 +122,15 @@ enum Trouble {
     NotAllowed,
     Handshake,
     UnprovenSyn,
+}
+
+/// What became of the bytes that came until some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Seen {
+    /// The system has told of them.
+    Looked,
+    /// They have been read, as far as they are wanted.
+    Read,
 }
 
 impl TcpLink {
@@ -191,7 +202,7 @@ impl TcpLink {
             by_peer: HashMap::new(),
             next_peer: 0,
             troubles: Repeated::default(),
-            turns: VecDeque::new(),
+            turns: Box::new(Turns::new()),
             woken: Vec::new(),
             paused: Vec::new(),
             pause_look: Box::pin(sleep(Duration::ZERO)),
@@ -247,14 +258,14 @@ impl TcpLink {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
-            let Some(&number) = self.turns.front() else {
-                if self.next_turns(cx, reads) {
-                    continue;
-                }
+            if self.turns.is_round_over() && !self.next_turns(cx, reads) {
                 return Poll::Pending;
+            }
+            let Some(number) = self.turns.first() else {
+                continue;
             };
             if number == Self::ACCEPTOR {
-                self.turns.pop_front();
+                self.turns.end();
                 self.accept();
             } else if let Some(message) = self.take_turn(number, reads) {
                 return Poll::Ready(message);
@@ -262,10 +273,17 @@ impl TcpLink {
         }
     }
 
-    /// Finds out whose turn it is; false if nothing is ready.
+    /// Finds out whose turn it is, once all have had theirs: whoever sends without end must not keep
+    /// others from being read. False if nothing is ready.
     fn next_turns(&mut self, cx: &mut Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
         // Before those who were paused are not any more: their messages are read first.
-        self.end_late(cx);
+        if self.turns.is_empty() {
+            self.end_late(cx);
+        } else if self.next_deadline().is_some()
+            && let Some(seen_until) = self.turns.note_round(Instant::now())
+        {
+            self.end_late_by(seen_until, Seen::Read);
+        }
         let Self {
             connections,
             turns,
@@ -277,13 +295,16 @@ impl TcpLink {
                 .get(number)
                 .is_none_or(|connection| reads(Scope::Peer(connection.peer())));
             if wanted {
-                turns.push_back(*number);
+                turns.line_up(*number);
             }
             !wanted
         });
         self.look_at_paused(cx);
         self.ready.take_ready(cx, &mut self.woken);
-        self.turns.extend(self.woken.drain(..));
+        for number in self.woken.drain(..) {
+            self.turns.line_up(number);
+        }
+        self.turns.begin_round();
         !self.turns.is_empty() || !self.events.is_empty()
     }
 
@@ -305,7 +326,7 @@ impl TcpLink {
             } else if matches!(self.source, Source::Peers { .. }) && connection.is_nearly_read() {
                 connection.read_to_end();
                 self.paused.retain(|paused| *paused != number);
-                self.turns.push_back(number);
+                self.turns.line_up(number);
             }
         }
         let next = tokio::time::Instant::now() + PAUSE_LOOK;
@@ -323,7 +344,7 @@ impl TcpLink {
                 if !self.lookout.may_judge(cx, now, next) {
                     return;
                 }
-                self.end_late_by(self.lookout.time(now, Some(next)));
+                self.end_late_by(self.lookout.time(now, Some(next)), Seen::Looked);
             }
             Some(_) => {}
             None => return,
@@ -346,7 +367,7 @@ impl TcpLink {
     }
 
     /// The same of those whose time was over at `now`, before which all that came was seen.
-    fn end_late_by(&mut self, now: Instant) {
+    fn end_late_by(&mut self, now: Instant, seen: Seen) {
         loop {
             let connections = &self.connections;
             let get = |number: usize, peer: Peer| {
@@ -357,6 +378,7 @@ impl TcpLink {
                 get(number, peer).is_some_and(|connection| !connection.is_open())
             });
             match late {
+                Some(Late::Read(_)) if seen == Seen::Read => continue,
                 // Before it is judged, its turn comes.
                 Some(Late::Read(number)) => return self.ready.mark(number),
                 Some(Late::End(number, _)) => {
@@ -372,6 +394,7 @@ impl TcpLink {
                 get(number, peer).is_some_and(Connection::has_sent_no_syn)
             });
             match late {
+                Some(Late::Read(_)) if seen == Seen::Read => {}
                 Some(Late::Read(number)) => return self.ready.mark(number),
                 // Its last bytes, if any, are not read at the moment.
                 Some(Late::End(number, peer)) if self.paused.contains(&number) => {
@@ -387,7 +410,7 @@ impl TcpLink {
     }
 
     /// The next message of the connection whose turn it is. Without one the
-    /// turn is over, unless the connection could be read.
+    /// turn is over, and another follows if the connection could be read.
     fn take_turn(
         &mut self,
         number: usize,
@@ -395,19 +418,19 @@ impl TcpLink {
     ) -> Option<LinkEvent> {
         let Some(connection) = self.connections.get_mut(&number) else {
             // A wake-up that was late.
-            self.turns.pop_front();
+            self.turns.end();
             return None;
         };
         let peer = connection.peer();
         if connection.is_finishing() {
-            self.turns.pop_front();
+            self.turns.end();
             self.flush(number);
             return None;
         }
         // Of a handshake nothing is a message that somebody would have to take.
         let is_read = !connection.is_open() || connection.is_ending();
         if !is_read && !reads(Scope::Peer(peer)) {
-            self.turns.pop_front();
+            self.turns.end();
             if !self.paused.contains(&number) {
                 self.paused.push(number);
             }
@@ -415,24 +438,32 @@ impl TcpLink {
             self.flush(number);
             return None;
         }
+        if self.turns.is_used_up() {
+            self.turns.end();
+            self.turns.line_up(number);
+            return None;
+        }
         match connection.next_message() {
-            Ok(Some(bytes)) => match connection.unproven_syn(&bytes) {
-                Some((named, refusal)) if matches!(self.source, Source::Peers { .. }) => {
-                    self.refuse(peer, named, refusal);
-                    None
+            Ok(Some(bytes)) => {
+                self.turns.note_message();
+                match connection.unproven_syn(&bytes) {
+                    Some((named, refusal)) if matches!(self.source, Source::Peers { .. }) => {
+                        self.refuse(peer, named, refusal);
+                        None
+                    }
+                    _ => Some(LinkEvent::Message {
+                        from: Some(peer),
+                        bytes,
+                    }),
                 }
-                _ => Some(LinkEvent::Message {
-                    from: Some(peer),
-                    bytes,
-                }),
-            },
+            }
             Ok(None) => {
-                self.turns.pop_front();
+                self.turns.end();
                 self.read(number);
                 None
             }
             Err(error) => {
-                self.turns.pop_front();
+                self.turns.end();
                 self.lose(number, error);
                 None
             }
@@ -489,7 +520,7 @@ impl TcpLink {
                     self.events.push_back(LinkEvent::PeerUp(connection.peer()));
                 }
                 if read == Read::Some {
-                    self.turns.push_back(number);
+                    self.turns.line_up(number);
                 }
             }
             Err(error) => {

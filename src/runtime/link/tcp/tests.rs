@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use super::connection::FULL_BYTES;
+use super::turns::TURN_MESSAGES;
 use super::*;
 use crate::carrier::length_prefixed::Prefix;
 use crate::keys::Keys;
@@ -191,7 +192,7 @@ fn whoever_was_not_read_is_read_before_his_silence_is_judged() {
         }
         sleep(Duration::from_millis(250)).await;
         // The message that has come was asked for; then there is room for it.
-        link.end_late_by(Instant::now());
+        link.end_late_by(Instant::now(), Seen::Looked);
         link.lookout = Lookout::new(Instant::now());
         let event = next(&mut link).await;
         assert!(matches!(event, LinkEvent::Message { .. }), "{event:?}");
@@ -226,5 +227,56 @@ fn a_syn_without_a_destination_is_one_in_time() {
             );
             assert_eq!(ended, !is_one, "{message:x?}");
         }
+    });
+}
+
+#[test]
+fn connections_that_always_have_more_take_turns_and_let_others_in() {
+    run(async {
+        let (mut link, mut first) = with_first_message_timeout(Duration::from_secs(60)).await;
+        let address = first.peer_addr().unwrap();
+        let many = [0, 0, 0, 1, 0xff].repeat(8 * TURN_MESSAGES);
+        first.write_all(&many).unwrap();
+        let mut second = std::net::TcpStream::connect(address).unwrap();
+        second.write_all(&many).unwrap();
+        let mut runs: Vec<(Peer, usize)> = Vec::new();
+        let mut third = None;
+        let mut late = None;
+        for _ in 0..16 * TURN_MESSAGES + 3 {
+            // The system is asked what has come.
+            tokio::task::yield_now().await;
+            match next(&mut link).await {
+                LinkEvent::PeerUp(peer) => {
+                    if third.is_some() {
+                        late = Some((peer, runs.len()));
+                    }
+                }
+                LinkEvent::Message { from, .. } => {
+                    let from = from.unwrap();
+                    match runs.last_mut() {
+                        Some((peer, count)) if *peer == from => *count += 1,
+                        _ => runs.push((from, 1)),
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+            if runs.len() == 4 && third.is_none() {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(&many[..5]).unwrap();
+                third = Some(stream);
+                // Time for the system to tell of it.
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        // At the ends one of them was alone.
+        let mut between = runs[1..10].iter();
+        assert!(
+            between.all(|(_, count)| *count <= TURN_MESSAGES),
+            "{runs:?}"
+        );
+        let (late, seen_after) = late.unwrap();
+        assert!(seen_after <= 6, "{runs:?}");
+        let heard = runs.iter().position(|(peer, _)| *peer == late);
+        assert!(heard.is_some_and(|place| place <= 10), "{runs:?}");
     });
 }
