@@ -134,7 +134,13 @@ impl Driver {
             if let Some(ending) = self.ending.take() {
                 return Poll::Ready(ending);
             }
-            if self.turns.poll_ready(cx).is_pending() && !self.wait(cx) {
+            let is_idle = self.turns.poll_ready(cx).is_pending();
+            match self.sweep(cx, is_idle, watcher) {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => return Poll::Ready(Err(TunnelError::Output(error))),
+            }
+            if is_idle && !self.wait(cx) {
                 return Poll::Pending;
             }
         }
@@ -154,7 +160,6 @@ impl Driver {
         if took || passed {
             watcher.hand_on()?;
         }
-        self.sweep(watcher)?;
         // Also messages that go nowhere, since their connection is gone, make room when dropped.
         if self.proxy.has_room() {
             self.turns.resume();
@@ -658,21 +663,32 @@ impl Driver {
         }
     }
 
-    /// Forgets UDP clients that were silent for long.
-    fn sweep(&mut self, watcher: &mut impl Watcher) -> io::Result<()> {
-        if !self.legs.are_udp() {
-            return Ok(());
+    /// Forgets UDP clients that were silent for long, if it is time to; true if it was. Of those that
+    /// are not read because there is no room it is not known.
+    fn sweep(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_idle: bool,
+        watcher: &mut impl Watcher,
+    ) -> io::Result<bool> {
+        if !self.legs.are_udp() || !self.proxy.has_room() {
+            return Ok(false);
         }
         let now = Instant::now();
-        if !self.sweeps.is_due(now) {
-            return Ok(());
-        }
-        for id in self.pairs.silent_for(UNPROVEN_IDLE, now) {
-            if !self.proxy.is_proven(id) || self.pairs.is_silent_for(id, UDP_IDLE, now) {
+        let seen_until = if is_idle {
+            self.sweeps.when_idle(cx, now)
+        } else {
+            self.sweeps.when_busy(now)
+        };
+        let Some(seen_until) = seen_until else {
+            return Ok(false);
+        };
+        for id in self.pairs.silent_for(UNPROVEN_IDLE, seen_until) {
+            if !self.proxy.is_proven(id) || self.pairs.is_silent_for(id, UDP_IDLE, seen_until) {
                 self.close(id, watcher)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Forgets a UDP client if there are too many. Those that have proven their addresses
@@ -717,7 +733,11 @@ impl Driver {
 
     /// Sees to it that the task is woken in time; true if it is time already.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
-        let sweep = self.legs.are_udp().then(|| self.sweeps.next());
+        let sweep = if self.legs.are_udp() {
+            self.sweeps.next_after(Instant::now())
+        } else {
+            None
+        };
         let Some(next) = [self.proxy.poll_timeout(), sweep]
             .into_iter()
             .flatten()
