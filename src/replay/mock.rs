@@ -527,19 +527,16 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return;
         }
         // A sender of forged addresses takes nothing away from real clients.
-        self.repertoire.give_back(index);
+        self.repertoire.doubt(index);
         if let Some(first) = self.sessions.closed_beyond(MAX_CLOSED) {
             self.conclude(first, None);
         }
     }
 
-    /// The client of a closed conversation has proven its address: what it was played is used up,
-    /// unless another has it meanwhile.
+    /// The client of a closed conversation has proven its address: what it was played is used up.
     fn use_up_late(&mut self, slot: usize) {
-        if let Some((index, _)) = self.sessions[slot].script
-            && self.repertoire.is_left(index)
-        {
-            self.repertoire.use_up(index);
+        if let Some((index, _)) = self.sessions[slot].script {
+            self.repertoire.settle_doubt(index);
         }
     }
 
@@ -550,8 +547,13 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             self.repertoire.give_back(held);
         }
         // A sender of forged addresses takes nothing away from real clients.
-        if let (true, Some((index, _))) = (session.counts_as_unproven(), session.script) {
-            self.repertoire.give_back(index);
+        if let Some((index, _)) = session.script {
+            if session.awaits_late_proof() {
+                self.repertoire.settle_doubt(index);
+            }
+            if session.is_unproven() {
+                self.repertoire.give_back(index);
+            }
         }
         // A client that receives nothing more would wait for ever.
         let is_waiting = !session.closed_by_client && !session.is_closed_by_us();

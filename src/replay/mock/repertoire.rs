@@ -89,9 +89,10 @@ impl Repertoire {
         &self.scripts[index]
     }
 
-    /// Whether one of them may be played once more.
+    /// Whether one of them may be played once more, also one of which it is in doubt that it was played to anybody.
     pub(super) fn is_left(&self, index: usize) -> bool {
-        !self.loops.are_over(self.scripts[index].played)
+        let script = &self.scripts[index];
+        !self.loops.are_over(script.played - script.doubtful)
     }
 
     /// Whether all were played as often as they may be.
@@ -125,6 +126,19 @@ impl Repertoire {
     /// A conversation kept for a client is not needed.
     pub(super) fn give_back(&mut self, index: usize) {
         self.count(index, |played| played - 1);
+    }
+
+    /// One was played to an address that may be forged. Others may have it, after all that
+    /// were played less often.
+    pub(super) fn doubt(&mut self, index: usize) {
+        self.scripts[index].doubtful += 1;
+        self.count(index, |played| played);
+    }
+
+    /// There is no doubt about it any more, whichever it was.
+    pub(super) fn settle_doubt(&mut self, index: usize) {
+        self.scripts[index].doubtful -= 1;
+        self.count(index, |played| played);
     }
 
     /// Chooses as soon as the bytes decide; among those that are left, and those held for another

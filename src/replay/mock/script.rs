@@ -22,6 +22,8 @@ pub(super) struct Script {
     pub(super) steps: Vec<ScriptedMessage>,
     /// Number of times that it was played.
     pub(super) played: u64,
+    /// So many of these to an address that may be forged.
+    pub(super) doubtful: u64,
 }
 
 /// A message of the server.
@@ -86,6 +88,7 @@ impl Script {
             client_stream: stream.into(),
             steps,
             played: 0,
+            doubtful: 0,
         }
     }
 

@@ -733,6 +733,59 @@ fn what_was_played_without_a_proof_is_left_to_others_from_its_close_on() {
     );
 }
 
+/// Greets otherwise, and closes.
+fn other_farewell() -> RecordedConversation {
+    let messages: [(u8, &'static [u8], Effect); 4] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0x50, b"welcome", Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    conversation(2, &messages)
+}
+
+#[test]
+fn clients_whose_proofs_are_on_their_way_get_a_conversation_each() {
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        speed: None,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![farewell(), other_farewell()], options);
+    let first = rig.greeted(7, A).unwrap();
+    rig.receive(8, &frame(0xa1, B, &[0; 387]));
+    let sent = rig.sent(0);
+    assert_eq!(sent[1], (8, frame(0x50, B, b"welcome")));
+    let second: [u8; 3] = sent[0].1[4..].try_into().unwrap();
+    for (client, server) in [(7, first), (8, second)] {
+        assert!(!rig.mock.is_used_up());
+        rig.send(client, server, b"");
+        assert_eq!(rig.sent(0), []);
+    }
+    assert!(rig.mock.is_used_up());
+}
+
+#[test]
+fn a_late_proof_counts_while_another_is_played_the_same() {
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        speed: None,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![farewell()], options);
+    let client = rig.greeted(8, B).unwrap();
+    rig.greeted(7, A).unwrap();
+    rig.send(8, client, b"");
+    assert_eq!(rig.sent(0), []);
+    assert_eq!(
+        rig.greeted(9, [9; 3]),
+        None,
+        "it was played to somebody who is there"
+    );
+    rig.sent(60_000);
+    assert!(rig.mock.is_used_up());
+}
+
 #[test]
 fn messages_that_cross_the_close_prove_the_address_and_nothing_else() {
     let options = MockOptions {
