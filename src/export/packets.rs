@@ -102,7 +102,8 @@ impl PacketPlan {
         }
         let is_written = scope == LiveScope::Everything || self.needs(packet);
         if self.wholes.len() > MAX_LIVE_WHOLES {
-            // Others that go on are learnt again with their next message.
+            // Those that go on are learnt again with their next message; this one now, unless its
+            // segments are fragments.
             self.wholes.clear();
             self.learn(packet);
         }

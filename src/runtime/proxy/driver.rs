@@ -135,12 +135,14 @@ impl Driver {
                 return Poll::Ready(ending);
             }
             let is_idle = self.turns.poll_ready(cx).is_pending();
-            match self.sweep(cx, is_idle, watcher) {
+            // One moment for both: between two a sweep could fall due that nobody is woken for.
+            let now = Instant::now();
+            match self.sweep(cx, now, is_idle, watcher) {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => return Poll::Ready(Err(TunnelError::Output(error))),
             }
-            if is_idle && !self.wait(cx) {
+            if is_idle && !self.wait(cx, now) {
                 return Poll::Pending;
             }
         }
@@ -668,13 +670,13 @@ impl Driver {
     fn sweep(
         &mut self,
         cx: &mut Context<'_>,
+        now: Instant,
         is_idle: bool,
         watcher: &mut impl Watcher,
     ) -> io::Result<bool> {
         if !self.legs.are_udp() || !self.proxy.has_room() {
             return Ok(false);
         }
-        let now = Instant::now();
         let seen_until = if is_idle {
             self.sweeps.when_idle(cx, now)
         } else {
@@ -732,9 +734,9 @@ impl Driver {
     }
 
     /// Sees to it that the task is woken in time; true if it is time already.
-    fn wait(&mut self, cx: &mut Context<'_>) -> bool {
+    fn wait(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let sweep = if self.legs.are_udp() {
-            self.sweeps.next_after(Instant::now())
+            self.sweeps.next_after(now)
         } else {
             None
         };

@@ -441,6 +441,8 @@ impl TcpLink {
         if self.turns.is_used_up() {
             self.turns.end();
             self.turns.line_up(number);
+            // Here, too.
+            self.flush(number);
             return None;
         }
         match connection.next_message() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::runtime::lookout::Work;
 
-/// Most messages of one connection while others wait for their turns: fewer than a round of a driver
+/// Most messages of one connection while others wait for their turns: no more than a round of a driver
 /// takes in, since one read holds a hundred thousand of the smallest.
 pub(super) const TURN_MESSAGES: usize = 256;
 
