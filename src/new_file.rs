@@ -14,14 +14,18 @@ const MAX_LINKS: usize = 40;
 /// have us overwrite another.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     // The target of a dangling link is new.
-    let path = end_of_dangling_links(path)?;
+    let end = end_of_dangling_links(path)?;
     let mut options = File::options();
     options.write(true);
-    match options.create_new(true).open(&path) {
+    match options.create_new(true).open(&end) {
+        // It was the link, or its target, that was put there only while we looked.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && end != path => {
+            Err(leads_elsewhere())
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // `create` has Linux refuse what others put into a directory for all
             // (fs.protected_regular).
-            empty(&path, options.create_new(false).create(true))
+            empty(path, options.create_new(false).create(true))
         }
         created => created,
     }
