@@ -2,7 +2,6 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::channel::ChannelId;
@@ -163,13 +162,9 @@ impl IdTable {
 
     pub(super) fn remove(&mut self, key: IdKey, slot: Slot) {
         let (hash, value) = (self.hasher.hash(key), value_of(slot, key.space));
-        if self.namesakes.is_empty() {
-            return self.slots.remove(hash, value);
-        }
-        let Entry::Occupied(mut entry) = self.namesakes.entry(key.number()) else {
+        let Some(others) = self.namesakes.get_mut(&key.number()) else {
             return self.slots.remove(hash, value);
         };
-        let others = entry.get_mut();
         if let Some(place) = others.iter().position(|other| *other == slot) {
             others.swap_remove(place);
         } else if self.slots.find(hash, |other| other == value).is_some()
@@ -180,7 +175,7 @@ impl IdTable {
         // A list that was long once is not so for ever.
         others.shrink_to(2 * others.len());
         if others.is_empty() {
-            entry.remove();
+            self.namesakes.remove(&key.number());
         }
     }
 

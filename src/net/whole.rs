@@ -45,9 +45,7 @@ impl Whole {
             },
             _ => return None,
         };
-        let ports = (ends[0].port(), ends[1].port());
-        let (key, _) = FlowKey::new(Transport::Tcp, &route, ports);
-        Some(Self(Kind::Connection(key)))
+        Some(Self::tcp(&route, (ends[0].port(), ends[1].port())))
     }
 
     /// The datagram whose first fragment a packet is, and the TCP connection of its segment: the other
@@ -61,8 +59,10 @@ impl Whole {
         // It may end within the header, but has eight bytes of it if others follow.
         let ports = ip.upper.payload.header(4).ok()?;
         let port = |at| u16::from_be_bytes([ports[at], ports[at + 1]]);
-        let (key, _) = FlowKey::new(Transport::Tcp, &ip.route, (port(0), port(2)));
-        Some((Self::datagram(&ip)?, Self(Kind::Connection(key))))
+        Some((
+            Self::datagram(&ip)?,
+            Self::tcp(&ip.route, (port(0), port(2))),
+        ))
     }
 
     fn datagram(ip: &IpPacket<'_>) -> Option<Self> {
@@ -78,11 +78,13 @@ impl Whole {
         let segment = slice::transport(&ip.upper).ok()?;
         match segment.header {
             TransportHeader::Udp => None,
-            TransportHeader::Tcp(_) => {
-                let (key, _) = FlowKey::new(Transport::Tcp, &ip.route, segment.ports);
-                Some(Self(Kind::Connection(key)))
-            }
+            TransportHeader::Tcp(_) => Some(Self::tcp(&ip.route, segment.ports)),
         }
+    }
+
+    fn tcp(route: &Route<'_>, ports: (u16, u16)) -> Self {
+        let (key, _) = FlowKey::new(Transport::Tcp, route, ports);
+        Self(Kind::Connection(key))
     }
 }
 
