@@ -25,14 +25,7 @@ impl<K> Default for Repeated<K> {
 impl<K: PartialEq> Repeated<K> {
     /// Counts another event; returns the number so far if the log should have a line.
     pub(super) fn count(&mut self, kind: K) -> Option<u64> {
-        let place = match self.counts.iter().position(|(known, _)| *known == kind) {
-            Some(place) => place,
-            None => {
-                self.counts.push((kind, 0));
-                self.counts.len() - 1
-            }
-        };
-        let count = &mut self.counts[place].1;
+        let count = entry(&mut self.counts, kind, 0);
         *count += 1;
         is_due(*count).then_some(*count)
     }
@@ -50,7 +43,7 @@ impl<K: PartialEq> Repeated<K> {
 #[derive(Debug)]
 pub(super) struct RepeatedOfLate<K = ()> {
     /// A list, as the kinds are few: with the number of each and its latest time.
-    spells: Vec<(K, u64, Instant)>,
+    spells: Vec<(K, (u64, Instant))>,
 }
 
 impl<K> Default for RepeatedOfLate<K> {
@@ -62,14 +55,7 @@ impl<K> Default for RepeatedOfLate<K> {
 impl<K: PartialEq> RepeatedOfLate<K> {
     /// As [`Repeated::count`].
     pub(super) fn count(&mut self, now: Instant, kind: K) -> Option<u64> {
-        let place = match self.spells.iter().position(|(known, ..)| *known == kind) {
-            Some(place) => place,
-            None => {
-                self.spells.push((kind, 0, now));
-                self.spells.len() - 1
-            }
-        };
-        let (_, count, latest) = &mut self.spells[place];
+        let (count, latest) = entry(&mut self.spells, kind, (0, now));
         if now.saturating_duration_since(*latest) >= QUIET {
             *count = 0;
         }
@@ -77,6 +63,18 @@ impl<K: PartialEq> RepeatedOfLate<K> {
         *count += 1;
         is_due(*count).then_some(*count)
     }
+}
+
+/// The entry of a kind, a `new` one if there was none.
+fn entry<K: PartialEq, V>(entries: &mut Vec<(K, V)>, kind: K, new: V) -> &mut V {
+    let place = match entries.iter().position(|(known, _)| *known == kind) {
+        Some(place) => place,
+        None => {
+            entries.push((kind, new));
+            entries.len() - 1
+        }
+    };
+    &mut entries[place].1
 }
 
 /// Whether the log has a line for an event that is the `count`th of its kind.

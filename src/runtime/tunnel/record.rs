@@ -123,23 +123,20 @@ pub(super) fn log_end(
         );
     }
     match end.leg() {
-        Some(leg) if record.is_refusal_logged => log_conversation!(
-            debug,
-            handle,
-            record,
-            leg = leg.name(),
-            %end,
-            "conversation failed"
-        ),
-        // The log has said once that the link was lost, but not which bytes were lost with it.
-        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => log_conversation!(
-            debug,
-            handle,
-            record,
-            leg = leg.name(),
-            %end,
-            "conversation failed"
-        ),
+        // The log has said once why we refuse it, or that the link was lost, but not which bytes were
+        // lost with it.
+        Some(leg)
+            if record.is_refusal_logged || end == End::LinkLost && summary.unsent_bytes == 0 =>
+        {
+            log_conversation!(
+                debug,
+                handle,
+                record,
+                leg = leg.name(),
+                %end,
+                "conversation failed"
+            );
+        }
         // Anybody can forge addresses: the log has one line for many of these.
         Some(leg) if end == End::AddressUnproven => log_conversation!(
             debug,
