@@ -551,7 +551,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             if session.awaits_late_proof() {
                 self.repertoire.settle_doubt(index);
             }
-            if session.is_unproven() {
+            if session.allowance.is_limited() {
                 self.repertoire.give_back(index);
             }
         }

@@ -172,11 +172,6 @@ impl<P> Session<P> {
         self.is_closed_by_us() && self.allowance.is_limited()
     }
 
-    /// Whether its client has not proven its address, and has to.
-    pub(super) const fn is_unproven(&self) -> bool {
-        self.allowance.is_limited()
-    }
-
     /// Whether it counts among the unproven conversations of its origin.
     pub(super) const fn counts_as_unproven(&self) -> bool {
         !self.is_closed_by_us() && self.allowance.is_limited()

@@ -659,12 +659,7 @@ fn what_an_unproven_address_was_played_is_left_to_others() {
 
 #[test]
 fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
-    let options = MockOptions {
-        loops: Loops::Times(1),
-        speed: None,
-        ..unproven()
-    };
-    let mut rig = Rig::new(vec![farewell()], options);
+    let mut rig = Rig::new(vec![farewell()], once_at_top_speed());
     for (client, is_there) in [(7, false), (8, true)] {
         let server = rig.greeted(client, A).unwrap();
         assert!(rig.outcomes.is_empty());
@@ -680,25 +675,42 @@ fn a_proof_that_comes_behind_the_close_uses_up_what_was_played() {
 
 /// Greets and closes: all of it goes out before anybody can answer.
 fn farewell() -> RecordedConversation {
+    farewell_with(1, b"hi")
+}
+
+fn farewell_with(number: u64, greeting: &'static [u8]) -> RecordedConversation {
     let messages: [(u8, &'static [u8], Effect); 4] = [
         (0xa1, b"destination", Effect::Opened),
         (0x51, b"\x01\x02\x03", Effect::Accepted),
-        (0x50, b"hi", Effect::Carried),
+        (0x50, greeting, Effect::Carried),
         (0x52, b"", Effect::Closed),
     ];
-    conversation(1, &messages)
+    conversation(number, &messages)
+}
+
+/// Each is played once, as fast as may be, and clients have to prove their addresses.
+fn once_at_top_speed() -> MockOptions {
+    MockOptions {
+        loops: Loops::Times(1),
+        speed: None,
+        ..unproven()
+    }
 }
 
 impl Rig {
     /// Opens a conversation that is a [`farewell`]; returns its id, or `None` if it is refused.
     fn greeted(&mut self, client: u8, id: [u8; 3]) -> Option<[u8; 3]> {
+        self.greeted_with(client, id, b"hi")
+    }
+
+    fn greeted_with(&mut self, client: u8, id: [u8; 3], greeting: &[u8]) -> Option<[u8; 3]> {
         self.receive(client, &frame(0xa1, id, &[0; 387]));
         let sent = self.sent(0);
         let refused = [(client, frame(0x52, id, b""))];
         if sent == refused {
             return None;
         }
-        let rest = [(client, frame(0x50, id, b"hi")), refused[0].clone()];
+        let rest = [(client, frame(0x50, id, greeting)), refused[0].clone()];
         assert_eq!(sent[1..], rest);
         Some(sent[0].1[4..].try_into().unwrap())
     }
@@ -706,12 +718,7 @@ impl Rig {
 
 #[test]
 fn what_was_played_without_a_proof_is_left_to_others_from_its_close_on() {
-    let options = MockOptions {
-        loops: Loops::Times(1),
-        speed: None,
-        ..unproven()
-    };
-    let mut rig = Rig::new(vec![farewell()], options);
+    let mut rig = Rig::new(vec![farewell()], once_at_top_speed());
     let forged = rig.greeted(7, A).unwrap();
     let server = rig.greeted(8, B).unwrap();
     assert!(!rig.mock.is_used_up());
@@ -733,30 +740,12 @@ fn what_was_played_without_a_proof_is_left_to_others_from_its_close_on() {
     );
 }
 
-/// Greets otherwise, and closes.
-fn other_farewell() -> RecordedConversation {
-    let messages: [(u8, &'static [u8], Effect); 4] = [
-        (0xa1, b"destination", Effect::Opened),
-        (0x51, b"\x01\x02\x03", Effect::Accepted),
-        (0x50, b"welcome", Effect::Carried),
-        (0x52, b"", Effect::Closed),
-    ];
-    conversation(2, &messages)
-}
-
 #[test]
 fn clients_whose_proofs_are_on_their_way_get_a_conversation_each() {
-    let options = MockOptions {
-        loops: Loops::Times(1),
-        speed: None,
-        ..unproven()
-    };
-    let mut rig = Rig::new(vec![farewell(), other_farewell()], options);
+    let scripts = vec![farewell(), farewell_with(2, b"welcome")];
+    let mut rig = Rig::new(scripts, once_at_top_speed());
     let first = rig.greeted(7, A).unwrap();
-    rig.receive(8, &frame(0xa1, B, &[0; 387]));
-    let sent = rig.sent(0);
-    assert_eq!(sent[1], (8, frame(0x50, B, b"welcome")));
-    let second: [u8; 3] = sent[0].1[4..].try_into().unwrap();
+    let second = rig.greeted_with(8, B, b"welcome").unwrap();
     for (client, server) in [(7, first), (8, second)] {
         assert!(!rig.mock.is_used_up());
         rig.send(client, server, b"");
@@ -767,12 +756,7 @@ fn clients_whose_proofs_are_on_their_way_get_a_conversation_each() {
 
 #[test]
 fn a_late_proof_counts_while_another_is_played_the_same() {
-    let options = MockOptions {
-        loops: Loops::Times(1),
-        speed: None,
-        ..unproven()
-    };
-    let mut rig = Rig::new(vec![farewell()], options);
+    let mut rig = Rig::new(vec![farewell()], once_at_top_speed());
     let client = rig.greeted(8, B).unwrap();
     rig.greeted(7, A).unwrap();
     rig.send(8, client, b"");
