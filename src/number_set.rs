@@ -18,6 +18,11 @@ impl NumberSet {
         self.words[word] |= bit;
     }
 
+    /// Whether no number was added.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Whether a number was added.
     pub(crate) fn contains(&self, number: u64) -> bool {
         place(number).is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))

@@ -42,7 +42,6 @@ pub struct Export {
     open: VecDeque<(StreamName, File)>,
     /// Conversations that are in the index.
     listed: NumberSet,
-    entry_count: u64,
 }
 
 type StreamName = (ConversationId, Direction);
@@ -78,7 +77,6 @@ impl Export {
             streams: HashMap::new(),
             open: VecDeque::new(),
             listed: NumberSet::default(),
-            entry_count: 0,
         })
     }
 
@@ -134,8 +132,10 @@ impl Printer for Export {
     /// Notes a conversation that is over in the index.
     fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
         let mut entry = Vec::new();
-        put(&mut entry, if self.entry_count == 0 { "\n" } else { ",\n" });
-        self.entry_count += 1;
+        put(
+            &mut entry,
+            if self.listed.is_empty() { "\n" } else { ",\n" },
+        );
         self.listed.insert(conversation.id.0);
         put(&mut entry, "{\"conversation\":");
         self.records.conversation(conversation, &mut entry);
