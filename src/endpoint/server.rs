@@ -161,9 +161,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.allowance.is_limited() {
             // It stays half-open until the peer has shown its address.
             conversation.deadline = now.checked_add(self.config.proof_timeout);
-            let (origin, counts) = self.links.origin(conversation.peer);
-            self.unproven.insert(now, origin, conversation.handle);
-            self.unproven.note_proven(origin, counts.proven());
+            let (peer, handle) = (conversation.peer, conversation.handle);
+            let (origin, _) = self.links.origin(peer);
+            self.unproven.insert(now, origin, handle);
+            self.review_origin(peer);
         } else {
             self.links.end_half_open(conversation.peer);
         }

@@ -134,15 +134,15 @@ impl Driver {
             if let Some(ending) = self.ending.take() {
                 return Poll::Ready(ending);
             }
-            let is_idle = self.turns.poll_ready(cx).is_pending();
+            let turns = self.turns.poll_ready(cx);
             // One moment for both: between two a sweep could fall due that nobody is woken for.
             let now = Instant::now();
-            match self.sweep(cx, now, is_idle, watcher) {
+            match self.sweep(cx, now, turns, watcher) {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => return Poll::Ready(Err(TunnelError::Output(error))),
             }
-            if is_idle && !self.wait(cx, now) {
+            if turns.is_pending() && !self.wait(cx, now) {
                 return Poll::Pending;
             }
         }
@@ -671,16 +671,15 @@ impl Driver {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        is_idle: bool,
+        turns: Poll<()>,
         watcher: &mut impl Watcher,
     ) -> io::Result<bool> {
         if !self.legs.are_udp() || !self.proxy.has_room() {
             return Ok(false);
         }
-        let seen_until = if is_idle {
-            self.sweeps.when_idle(cx, now)
-        } else {
-            self.sweeps.when_busy(now)
+        let seen_until = match turns {
+            Poll::Pending => self.sweeps.when_idle(cx, now),
+            Poll::Ready(()) => self.sweeps.when_busy(now),
         };
         let Some(seen_until) = seen_until else {
             return Ok(false);
