@@ -38,6 +38,7 @@ impl Turns {
 
     /// Gives a connection, or the acceptor, a turn in the next round.
     pub(super) fn line_up(&mut self, number: usize) {
+        // There are few: connections are bounded, and one stands here once.
         if !self.queue.contains(&number) {
             self.queue.push_back(number);
         }
