@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 
+use super::gone::Gone;
 use super::lane::{Lane, Place, Strengths};
 use super::spec::{FaultKind, FaultSpec};
 use super::stats::{FaultStats, Met};
@@ -146,10 +147,8 @@ pub struct Engine<K, M> {
     began: Instant,
     lanes: HashMap<K, Lane>,
     under_way: BTreeMap<Place, Delivery<K, M>>,
-    /// Number of these that will not arrive, because their connections are gone.
-    gone_count: usize,
-    /// Bytes that the messages that are gone count.
-    gone_bytes: usize,
+    /// Those of them that will not arrive, because their connections are gone.
+    gone: Gone,
     bytes: usize,
     submitted: u64,
     stats: FaultStats,
@@ -168,8 +167,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             began,
             lanes: HashMap::new(),
             under_way: BTreeMap::new(),
-            gone_count: 0,
-            gone_bytes: 0,
+            gone: Gone::default(),
             bytes: 0,
             submitted: 0,
             stats: FaultStats::default(),
@@ -438,8 +436,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             let cost = delivery.cost();
             self.bytes -= cost;
             if is_gone {
-                self.gone_count -= 1;
-                self.gone_bytes -= cost;
+                self.gone.remove_one(cost);
                 continue;
             }
             if let Some(lane) = self.lanes.get_mut(delivery.event.key()) {
@@ -491,19 +488,12 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         let Some(lane) = self.lanes.remove(key) else {
             return;
         };
-        self.gone_count += lane.under_way;
-        self.gone_bytes += lane.bytes;
+        self.gone.add(lane.under_way, lane.bytes);
         self.drop_gone_if_half();
     }
 
-    /// Looking at all that is under way is worth it when half of it is gone: then each is looked at
-    /// twice, however many connections come and go. Where it is half of the bytes, those that are
-    /// looked at have as few of them as those that go: few large ones that are gone must not keep
-    /// the others out.
     fn drop_gone_if_half(&mut self) {
-        let is_half =
-            2 * self.gone_count >= self.under_way.len() || 2 * self.gone_bytes >= self.bytes;
-        if self.gone_count == 0 || !is_half {
+        if !self.gone.are_half_of(self.under_way.len(), self.bytes) {
             return;
         }
         let (bytes, lanes) = (&mut self.bytes, &self.lanes);
@@ -514,16 +504,14 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             }
             keeps
         });
-        self.gone_count = 0;
-        self.gone_bytes = 0;
+        self.gone = Gone::default();
     }
 
     /// Drops everything: all connections are gone.
     pub fn forget_all(&mut self) {
         self.lanes.clear();
         self.under_way.clear();
-        self.gone_count = 0;
-        self.gone_bytes = 0;
+        self.gone = Gone::default();
         self.bytes = 0;
     }
 }

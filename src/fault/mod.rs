@@ -24,6 +24,7 @@
 //! ```
 
 mod engine;
+mod gone;
 mod lane;
 mod spec;
 mod stats;
@@ -31,6 +32,7 @@ mod text;
 
 pub(crate) use self::engine::{ALLOCATION_BYTES, tree_entry_bytes};
 pub use self::engine::{Engine, LaneEvent, Parcelled};
+pub(crate) use self::gone::Gone;
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};
 pub use self::stats::{FaultEffect, FaultStats, Met};
 pub use self::text::{FaultError, FaultLines, Faults};

@@ -9,7 +9,7 @@ use super::ConnectionId;
 use super::carried::Waiting;
 use super::holds::{self, Holds, Until};
 use crate::conversation::ConversationId;
-use crate::fault::{ALLOCATION_BYTES, Parcelled, tree_entry_bytes};
+use crate::fault::{ALLOCATION_BYTES, Gone, Parcelled, tree_entry_bytes};
 use crate::net::Side;
 
 /// Bytes that wait on purpose at which nothing more is read.
@@ -42,10 +42,8 @@ pub(super) struct WaitingRoom {
     /// Of the connections that are there: messages of a connection that is not here are dropped
     /// some time.
     shares: HashMap<ConnectionId, Share>,
-    /// Number that wait for nothing, because their connections are gone.
-    gone_count: usize,
-    /// Bytes that the messages that are gone count.
-    gone_bytes: usize,
+    /// Those that wait for nothing, because their connections are gone.
+    gone: Gone,
     /// Whether everything waits for somebody's leave.
     is_paused: bool,
     bytes: usize,
@@ -144,8 +142,7 @@ impl WaitingRoom {
         let cost = cost(&waiting);
         self.bytes -= cost;
         let Some(share) = self.shares.get_mut(&waiting.connection) else {
-            self.gone_count -= 1;
-            self.gone_bytes -= cost;
+            self.gone.remove_one(cost);
             return None;
         };
         share.count -= 1;
@@ -236,23 +233,15 @@ impl WaitingRoom {
         let Some(share) = self.shares.remove(&id) else {
             return;
         };
-        self.gone_count += share.count;
-        self.gone_bytes += share.bytes;
+        self.gone.add(share.count, share.bytes);
         self.drop_gone_if_half();
     }
 
-    /// Looking at all of them is worth it when half are gone: then each is looked at twice, however
-    /// many connections come and go. Where it is half of the bytes, those that are looked at have as
-    /// few of them as those that go: few large ones that are gone must not keep the others out.
     fn drop_gone_if_half(&mut self) {
-        let is_half = 2 * self.gone_count >= self.delayed.len() + self.queue.len()
-            || 2 * self.gone_bytes >= self.bytes;
-        if self.gone_count > 0 && is_half {
-            self.drop_gone();
+        let count = self.delayed.len() + self.queue.len();
+        if !self.gone.are_half_of(count, self.bytes) {
+            return;
         }
-    }
-
-    fn drop_gone(&mut self) {
         let (bytes, shares) = (&mut self.bytes, &self.shares);
         let mut keeps = |waiting: &Waiting| {
             let keeps = shares.contains_key(&waiting.connection);
@@ -263,8 +252,7 @@ impl WaitingRoom {
         };
         self.queue.retain(&mut keeps);
         self.delayed.retain(|_, waiting| keeps(waiting));
-        self.gone_count = 0;
-        self.gone_bytes = 0;
+        self.gone = Gone::default();
     }
 }
 
