@@ -78,8 +78,11 @@ impl Encrypted {
     /// Bytes of memory that are held until there are more.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.stage {
-            Stage::Begun(held) => held.iter().map(|piece| piece.bytes.capacity()).sum(),
-            Stage::Opening(opening) => opening.decryptor.held_bytes(),
+            Stage::Begun(held) => {
+                let bytes: usize = held.iter().map(|piece| piece.bytes.capacity()).sum();
+                held.capacity() * size_of::<Held>() + bytes
+            }
+            Stage::Opening(opening) => opening.held_bytes(),
         }
     }
 
@@ -216,6 +219,13 @@ impl Encrypted {
     }
 }
 
+impl Opening {
+    fn held_bytes(&self) -> usize {
+        let hellos: usize = self.hellos.iter().map(HelloState::held_bytes).sum();
+        size_of::<Self>() + self.decryptor.held_bytes() + hellos
+    }
+}
+
 /// The verdict on a connection that begins as TLS does.
 #[derive(Debug)]
 pub(super) enum Begun<'a> {
@@ -250,6 +260,13 @@ pub(super) enum Unreadable {
 }
 
 impl HelloState {
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Part(bytes) | Self::Destination(bytes) => bytes.capacity(),
+            Self::None => 0,
+        }
+    }
+
     /// Takes the hello off the beginning of the plaintext.
     fn take_off(&mut self, bytes: &mut Vec<u8>) {
         let Self::Part(part) = self else { return };
@@ -316,5 +333,23 @@ impl<E> Passage for Proving<'_, E> {
 
     fn event(&mut self, event: Event) -> Result<(), E> {
         self.passage.event(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_counts_while_it_comes_and_when_it_has() {
+        let destination = [&[7; 384][..], &[0, 0, 0]].concat();
+        let hello = Hello::Destination(Destination::split(&destination).unwrap().0).encode();
+        let mut state = HelloState::Part(Vec::new());
+        for (number, byte) in hello.iter().enumerate() {
+            assert!(state.held_bytes() >= number, "of {number}");
+            state.take_off(&mut vec![*byte]);
+        }
+        assert!(matches!(state, HelloState::Destination(_)));
+        assert!((387..1_000).contains(&state.held_bytes()));
     }
 }

@@ -242,6 +242,39 @@ fn connections_of_which_hardly_anything_came_stay_within_their_share_of_the_memo
     );
 }
 
+/// With secrets in a key log, and a server whose first message is never whole.
+#[test]
+fn connections_whose_records_cannot_be_opened_yet_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u32 = 2_000;
+    // A client's first message with its random, of which the key log has a secret.
+    let hello = [1, 0, 0, 38, 3, 3];
+    let client = [&[22, 3, 1, 0, 42][..], &hello, &[0xab; 32], &[0; 4]].concat();
+    let key_log = tempfile::NamedTempFile::new().unwrap();
+    let (random, secret) = ("ab".repeat(32), "00".repeat(32));
+    fs::write(
+        &key_log,
+        format!("CLIENT_TRAFFIC_SECRET_0 {random} {secret}\n"),
+    )
+    .unwrap();
+    let server = [&[2, 0, 0x40, 0][..], &[0; 15_000]].concat();
+    let peak_of = |more: &[&str]| {
+        let begin = |flow: &mut TcpFlow, wire: &mut Wire| {
+            flow.open(wire);
+            flow.send(wire, End::Client, &client);
+            for piece in server.chunks(1_000) {
+                let length = u16::try_from(piece.len()).unwrap().to_be_bytes();
+                let record = [&[22, 3, 3][..], &length, piece].concat();
+                flow.send(wire, End::Server, &record);
+            }
+        };
+        let key_log = ["--keylog", key_log.path().to_str().unwrap()];
+        // A change of the cipher spec, which means nothing.
+        let change = [20, 3, 3, 0, 1, 1];
+        peak_of_connections(COUNT, &[&key_log, more].concat(), begin, &change)
+    };
+    assert_bounded(kib_of(COUNT, server.len()), 2, peak_of);
+}
+
 fn kib_of(count: u32, bytes: usize) -> u64 {
     u64::from(count) * bytes as u64 / 1024
 }

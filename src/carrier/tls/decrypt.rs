@@ -156,7 +156,8 @@ impl Decryptor {
     /// Bytes of memory that are held until there are more.
     pub fn held_bytes(&self) -> usize {
         let held = |direction: &Direction| direction.buffer.capacity();
-        self.directions.iter().map(held).sum()
+        let directions: usize = self.directions.iter().map(held).sum();
+        self.server_hello.capacity() + directions
     }
 
     /// Takes the next bytes that one end sent, and hands their plaintext to `emit`.
@@ -239,7 +240,7 @@ impl Decryptor {
             return Ok(());
         };
         let chosen = choice(message);
-        hello.clear();
+        *hello = Vec::new();
         match chosen {
             Some(Choice::Again) => Ok(()),
             Some(Choice::Suite(number)) => {
@@ -359,7 +360,7 @@ mod tests {
         let (mut taken, mut held) = (0, 0);
         for piece in bytes.chunks(piece_bytes) {
             let result = decryptor.push(from, piece, &mut |_, _| panic!("nothing is inside"));
-            held = held.max(decryptor.held_bytes() + decryptor.server_hello.capacity());
+            held = held.max(decryptor.held_bytes());
             if result.is_err() {
                 return (taken, held, result);
             }
@@ -398,5 +399,35 @@ mod tests {
             assert_eq!(result, Err((TlsRole::Server, error)));
             assert!(held < 100, "{held}");
         }
+    }
+
+    #[test]
+    fn a_first_message_counts_until_it_is_whole() {
+        // Made long by an extension that means nothing.
+        let extension = [&[0xff, 0xff, 0x20, 0][..], &[0; 0x2000]].concat();
+        let tls13 = [0, 43, 0, 2, 3, 4];
+        let extension_bytes = (extension.len() + tls13.len()) as u16;
+        let message = [
+            &[3, 3][..],
+            &[7; 32],
+            &[0, 0x13, 0x01, 0],
+            &extension_bytes.to_be_bytes(),
+            &extension,
+            &tls13,
+        ]
+        .concat();
+        let [_, _, length @ ..] = (message.len() as u32).to_be_bytes();
+        let hello = [&[SERVER_HELLO, 0, length[0], length[1]][..], &message].concat();
+        let mut decryptor = decryptor();
+        let mut pushed = 0;
+        for piece in hello.chunks(1_000) {
+            assert!(decryptor.held_bytes() >= pushed, "of {pushed}");
+            let bytes = record(HANDSHAKE, piece);
+            let result = decryptor.push(TlsRole::Server, &bytes, &mut |_, _| {});
+            assert_eq!(result, Ok(()));
+            pushed += piece.len();
+        }
+        assert!(decryptor.suite.is_some());
+        assert!(decryptor.held_bytes() < 3_000, "{}", decryptor.held_bytes());
     }
 }
