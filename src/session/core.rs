@@ -333,6 +333,9 @@ impl Core {
                 Phase::Ready(_) | Phase::Ended => {}
             }
         }
+        if self.phase == Phase::Ended {
+            return Ok(());
+        }
         for failure in self.outgoing.handle_timeout(now) {
             self.report_failure(failure);
         }

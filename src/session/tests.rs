@@ -1219,6 +1219,19 @@ fn a_session_that_leaves_has_nothing_due_in_the_past() {
 }
 
 #[test]
+fn a_loss_that_is_due_with_the_end_is_not_told_behind_it() {
+    let mut bench = Bench::ready_with(LaneOrder::Guaranteed);
+    let peer = bench.meet(1);
+    send_in(&mut bench, peer, &[1]);
+    bench.pass(second(10));
+    bench.pass(second(49));
+    bench.session.leave(bench.now);
+    // Both are over: the minute of the message, and the time to leave.
+    bench.pass(second(20));
+    assert_eq!(bench.events(), [Event::Ended(Ok(()))]);
+}
+
+#[test]
 fn leaving_does_not_wait_for_ever() {
     let mut bench = Bench::ready();
     bench.session.leave(bench.now);
