@@ -27,8 +27,15 @@ static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| {
     Arc::new(Keys::from_bytes(file).expect("a key file"))
 });
 
+/// The longest frame of one of our messages.
+const MAX_FRAME_BYTES: usize = 1024;
+
+/// Frames of the session itself that wait behind messages: one to itself, and the last of all.
+const OWN_FRAMES: usize = 2;
+
 /// Nothing panics; all that a session writes are frames; nothing follows its end; when the
-/// router has gone it ends; what it keeps for a router that does not read stays bounded.
+/// router has gone it ends; what it keeps for a router that does not read stays bounded, and so do
+/// attempts at a message whose failure is reported again and again.
 pub fn run(data: &[u8]) {
     crate::given(data, talk);
 }
@@ -41,6 +48,8 @@ fn talk(input: &mut Unstructured<'_>) -> Result<()> {
         has_ended: false,
         is_first: true,
         has_flooded: false,
+        taken_count: 0,
+        nonces: Vec::new(),
     };
     let reads = input.arbitrary()?;
     if input.arbitrary()? {
@@ -82,15 +91,19 @@ struct Bench {
     is_first: bool,
     /// Whether the router has asked for more than may wait.
     has_flooded: bool,
+    /// Messages that the session took.
+    taken_count: usize,
+    /// The numbers of those that were written.
+    nonces: Vec<u32>,
 }
 
 impl Bench {
     fn act(&mut self, input: &mut Unstructured<'_>, reads: bool) -> Result<()> {
         let (session, now) = (&mut self.session, self.now);
         match input.int_in_range(0..=9)? {
-            0..=4 => session.handle_bytes(now, &frame(input)?),
+            0..=4 => session.handle_bytes(now, &frame(input, &self.nonces)?),
             5 => {
-                let frame = frame(input)?;
+                let frame = frame(input, &self.nonces)?;
                 let mut count = *input.choose(&[2, 300, 200_000])?;
                 // Once is enough; and payloads, which take long, ask for nothing.
                 if self.has_flooded || frame[4] == MessageType::MESSAGE_PAYLOAD.0 {
@@ -104,10 +117,16 @@ impl Bench {
                 session.handle_bytes(now, input.bytes(length)?);
             }
             7 => {
-                let own = session.destination().hash();
+                let own = session.learn(KEYS.destination());
+                let number = input.int_in_range(0..=5)?;
+                let attempts = match number {
+                    0..=2 => Attempts::Once,
+                    _ => Attempts::Until(now + Duration::from_secs(30)),
+                };
+                let lane = Some(Lane(number % 3));
                 // A session that does not take it is as good as one that does.
-                let lane = Some(Lane(input.int_in_range(0..=2)?));
-                session.send(own, b"message", Attempts::Once, lane).ok();
+                let taken = session.send(own, b"message", attempts, lane);
+                self.taken_count += usize::from(taken.is_ok());
             }
             8 => drop(session.look_up(now, Query::Name("a.i2p".to_owned()))),
             _ => match input.int_in_range(0..=9)? {
@@ -143,10 +162,20 @@ impl Bench {
                 continue;
             }
             check_frame(&written);
+            if written[4] == MessageType::SEND_MESSAGE.0 {
+                let nonce = written.last_chunk().expect("it ends with its number");
+                self.nonces.push(u32::from_be_bytes(*nonce));
+            }
         }
+        assert!(
+            self.session.waiting_bytes() <= (self.taken_count + OWN_FRAMES) * MAX_FRAME_BYTES,
+            "more waits than was taken"
+        );
+        // A message whose time has come waits for a router that reads nothing.
+        let waits = !reads && self.session.waiting_bytes() > 0;
         if let Some(at) = self.session.poll_timeout() {
             assert!(
-                at > self.now || self.has_ended,
+                at > self.now || self.has_ended || waits,
                 "a time that is over is told again"
             );
         }
@@ -173,12 +202,13 @@ impl Bench {
     }
 }
 
-/// A frame of any type, most often of those that routers send.
-fn frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+/// A frame of any type, most often of those that routers send. `nonces` are of messages that
+/// were written.
+fn frame(input: &mut Unstructured<'_>, nonces: &[u32]) -> Result<Vec<u8>> {
     let common = [4, 20, 21, 22, 23, 31, 33, 35, 37, 39, 30];
     let message_type = match input.int_in_range(0..=19)? {
         0 => input.arbitrary()?,
-        1..=9 => return whole_frame(input),
+        1..=9 => return whole_frame(input, nonces),
         _ => *input.choose(&common)?,
     };
     let length = input.int_in_range(0..=input.len().min(120))?;
@@ -193,8 +223,13 @@ fn frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 /// A frame that a router would send.
-fn whole_frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let number = input.arbitrary::<u8>()?.into();
+fn whole_frame(input: &mut Unstructured<'_>, nonces: &[u32]) -> Result<Vec<u8>> {
+    let number = input.arbitrary::<u8>()?;
+    let nonce = match nonces.len() {
+        0 => number.into(),
+        count => nonces[usize::from(number) % count],
+    };
+    let number = number.into();
     Ok(match input.int_in_range(0..=6)? {
         0 => i2cp::set_date(),
         1 => i2cp::session_status(SESSION, *input.choose(&[1, 0, 2])?),
@@ -202,7 +237,7 @@ fn whole_frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         3 => i2cp::request_lease_set(SESSION),
         4 => {
             let status = *input.choose(&[0, 0, 1, 2, 4, 6, 21])?;
-            i2cp::message_status(SESSION, number, status, 7, number)
+            i2cp::message_status(SESSION, number, status, 7, nonce)
         }
         _ => {
             let length = input.int_in_range(0..=input.len().min(40))?;

@@ -79,7 +79,7 @@ pub(super) struct Outgoing {
     has_reported: bool,
     /// Java routers report under the message id that came with status 1.
     by_message_id: HashMap<u32, u32>,
-    /// Messages that are tried again, by when; few.
+    /// Messages that are tried again, by when: each is here once.
     retries: Vec<(Instant, u32)>,
     next_nonce: u32,
 }
@@ -89,6 +89,8 @@ struct Given {
     to: DestinationHash,
     /// Its bytes in the window.
     window_bytes: usize,
+    /// The router has it, and has not reported a failure of this attempt.
+    is_with_router: bool,
     retry: Option<Retry>,
     lane: Option<Lane>,
     /// The router's name for it since it took it.
@@ -212,6 +214,7 @@ impl Outgoing {
         let given = Given {
             to,
             window_bytes: 0,
+            is_with_router: false,
             retry,
             lane,
             message_id: None,
@@ -234,6 +237,11 @@ impl Outgoing {
     /// Takes a frame to be sent behind all messages and not reported on.
     pub(super) fn push_last(&mut self, frame: Vec<u8>) {
         self.line_up(0, frame);
+    }
+
+    /// Whether one of those waits.
+    pub(super) fn has_last_waiting(&self) -> bool {
+        self.messages.iter().any(|(nonce, _)| *nonce == 0)
     }
 
     /// Takes the frame that is the last of all.
@@ -329,6 +337,7 @@ impl Outgoing {
         self.pacer.passed(now, frame.len());
         if let Some(given) = self.given.get_mut(&nonce) {
             given.window_bytes = frame.len();
+            given.is_with_router = true;
             self.window_bytes += frame.len();
             self.young.push_back((now + REPORT_TIMEOUT, nonce));
         }
@@ -433,8 +442,14 @@ impl Outgoing {
     }
 
     fn fail(&mut self, now: Instant, nonce: u32, reason: Undelivered) -> Option<Failure> {
+        // What waits, for the first time or for another attempt, has not failed: a router that
+        // repeats itself would have it wait many times.
+        if !self.given.get(&nonce)?.is_with_router {
+            return None;
+        }
         self.release(nonce);
         let given = self.given.get_mut(&nonce)?;
+        given.is_with_router = false;
         if let Some(retry) = &mut given.retry {
             let at = now + retry.pause;
             if at < retry.until {

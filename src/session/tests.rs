@@ -829,6 +829,81 @@ fn a_message_that_arrives_at_last_is_not_tried_again() {
     assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
 }
 
+#[test]
+fn a_failure_that_is_reported_again_and_again_asks_for_one_attempt() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let until = Attempts::Until(bench.now + second(10));
+    bench.session.send(peer, b"syn", until, None).unwrap();
+    let [first] = bench.sent().try_into().unwrap();
+    let fail = |bench: &mut Bench| bench.receive(&message_status(1, 21, nonce(&first)));
+    for _ in 0..1000 {
+        fail(&mut bench);
+    }
+    bench.pass(second(1));
+    assert_eq!(bench.session.waiting_bytes(), first.len());
+    // Late, of the attempt before.
+    fail(&mut bench);
+    let counts = [(); 9].map(|()| {
+        let count = bench.sent().len();
+        bench.pass(second(1));
+        count
+    });
+    assert_eq!(counts, [1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let reason = Undelivered(MessageStatus::NO_LEASE_SET);
+    assert_eq!(bench.events(), []);
+    fail(&mut bench);
+    assert_eq!(bench.events(), [undelivered(peer, None, reason)]);
+}
+
+#[test]
+fn failures_that_are_reported_twice_leave_the_window_as_it_was() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let mut written = 0;
+    // Each would leave the frame of one attempt.
+    while written < 2 * 512 * 1024 {
+        let until = Attempts::Until(bench.now + second(10));
+        bench.session.send(peer, b"syn", until, None).unwrap();
+        let [frame] = bench.sent().try_into().expect("the window is open");
+        written += frame.len();
+        for _ in 0..2 {
+            bench.receive(&message_status(1, 21, nonce(&frame)));
+        }
+        for _ in 0..2 {
+            bench.pass(second(1));
+            bench.sent();
+        }
+        bench.receive(&message_status(2, 4, nonce(&frame)));
+    }
+}
+
+#[test]
+fn a_failure_of_what_was_not_written_yet_is_none() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let until = Attempts::Until(bench.now + second(10));
+    let first = send_in(&mut bench, peer, &[1])[0];
+    for attempts in [Attempts::Once, until] {
+        bench.session.send(peer, b"m", attempts, None).unwrap();
+        bench
+            .session
+            .send(peer, b"m", attempts, Some(Lane(1)))
+            .unwrap();
+    }
+    let next = [first + 1, first + 2, first + 3, first + 4];
+    for nonce in next {
+        bench.receive(&message_status(1, 21, nonce));
+    }
+    bench.receive(&message_status(2, 4, first));
+    let mut out = went_out(&mut bench);
+    bench.receive(&message_status(3, 4, next[1]));
+    out.extend(went_out(&mut bench));
+    assert_eq!(out, [next[0], next[2], next[1], next[3]]);
+    bench.pass(second(1));
+    assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
+}
+
 /// Sends messages of 32 KiB that do not compress, and returns their frames.
 fn send_much(bench: &mut Bench, messages: usize) -> Vec<Vec<u8>> {
     use rand::Rng;
@@ -1125,6 +1200,16 @@ fn a_session_that_cannot_be_reached_says_so_once_and_goes_on_trying() {
     }
     bench.receive(&payload(1, probe_payload(&first)));
     assert_eq!(bench.events(), [Event::Reachable]);
+}
+
+#[test]
+fn messages_to_itself_do_not_pile_up_for_a_router_that_reads_nothing() {
+    let (mut bench, probe) = tested();
+    for _ in 0..100 {
+        bench.pass(second(15));
+    }
+    assert_eq!(bench.events(), [Event::Unreachable]);
+    assert_eq!(bench.sent(), [probe]);
 }
 
 // --- end ---
