@@ -37,6 +37,7 @@ mod compare;
 pub mod conform;
 mod id_map;
 pub mod inject;
+mod memory;
 pub mod mock;
 mod ndjson;
 mod options;
@@ -50,14 +51,15 @@ mod transcript;
 pub use self::compare::{CONTEXT_BYTES, Compare, Difference, Excerpt, Mask, MaskError, Masks};
 pub use self::id_map::id_map_line;
 pub(crate) use self::id_map::identity;
+pub use self::memory::{MAX_RECORDING_BYTES, RecordingTooLarge};
 pub use self::ndjson::NdjsonReader;
 pub use self::options::{IdPolicy, Load, Loops, Order, Pace, PlayOptions, SynPayload, Timeouts};
 pub use self::outcome::{Note, PlayOutcome, ReplayResult, ResultCounts, Verdict};
 pub use self::plan::{GapsCut, Plan, PlanError, ScheduledMessage, Substitution};
 pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
 pub use self::recording::{
-    Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation,
-    RecordedMessage, Recording, RecordingSink, RecordingTooLarge, SkipReason, Skipped, Wanted,
+    Effect, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation, RecordedMessage,
+    Recording, RecordingSink, SkipReason, Skipped, Wanted,
 };
 pub use self::transcript::{
     Exchange, MAX_TRANSCRIPT_MESSAGES, MAX_TRANSCRIPT_PAYLOAD, Transcript, TranscriptMessage,

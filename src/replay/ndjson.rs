@@ -1,16 +1,22 @@
 //! A recording from the output of `ministream-dump -T ndjson`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::BufRead;
 
+use super::memory::{ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes};
 use super::recording::{
-    MAX_RECORDING_BYTES, RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped,
-    Wanted, effect, reason,
+    RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped, Wanted, effect,
+    memory_bytes, reason,
 };
 use crate::conversation::{ConversationId, ConversationState, MeaningKind};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
 use crate::wire::{FrameType, MessageKind};
+
+/// Memory of a conversation that is read, beside its messages: in a search tree, whose nodes are half empty.
+const OPEN_BYTES: usize =
+    2 * size_of::<(ConversationId, Vec<RecordedMessage>)>() + ALLOCATION_BYTES;
 
 /// Reads NDJSON into a [`Recording`].
 #[derive(Debug)]
@@ -19,18 +25,22 @@ pub struct NdjsonReader<R> {
     wanted: Wanted,
     messages: BTreeMap<ConversationId, Vec<RecordedMessage>>,
     recording: Recording,
-    held_bytes: u64,
+    memory: Memory,
 }
 
 impl<R: BufRead> NdjsonReader<R> {
     /// A reader at the first line.
     pub fn new(input: R, wanted: Wanted) -> Self {
+        Self::within(Memory::up_to(MAX_RECORDING_BYTES), input, wanted)
+    }
+
+    pub(super) fn within(memory: Memory, input: R, wanted: Wanted) -> Self {
         Self {
             lines: RecordLines::new(input),
             wanted,
             messages: BTreeMap::new(),
             recording: Recording::default(),
-            held_bytes: 0,
+            memory,
         }
     }
 
@@ -79,12 +89,6 @@ impl<R: BufRead> NdjsonReader<R> {
             });
             return Ok(());
         };
-        self.held_bytes += payload.len() as u64;
-        if self.held_bytes > MAX_RECORDING_BYTES {
-            return Err(NdjsonError::TooLarge {
-                most: MAX_RECORDING_BYTES,
-            });
-        }
         let message = RecordedMessage {
             number,
             // The zero of the clock does not matter.
@@ -95,8 +99,23 @@ impl<R: BufRead> NdjsonReader<R> {
             payload: payload.into(),
             effect,
         };
-        self.messages.entry(id).or_default().push(message);
-        Ok(())
+        Ok(self.keep(id, message)?)
+    }
+
+    fn keep(
+        &mut self,
+        id: ConversationId,
+        message: RecordedMessage,
+    ) -> Result<(), RecordingTooLarge> {
+        let messages = match self.messages.entry(id) {
+            Entry::Occupied(messages) => messages.into_mut(),
+            Entry::Vacant(place) => {
+                self.memory.take(OPEN_BYTES)?;
+                place.insert(Vec::new())
+            }
+        };
+        self.memory.take(kept_bytes(&message.payload))?;
+        self.memory.push(messages, message)
     }
 
     fn conversation(&mut self, record: &RecordLine) -> Result<(), NdjsonError> {
@@ -104,9 +123,10 @@ impl<R: BufRead> NdjsonReader<R> {
             .conversation("conv")?
             .ok_or_else(|| record.invalid("conv"))?;
         self.recording.last = self.recording.last.max(Some(id));
-        let Some(messages) = self.messages.remove(&id) else {
+        let Some(mut messages) = self.messages.remove(&id) else {
             return Ok(());
         };
+        self.memory.give_back(OPEN_BYTES + memory_bytes(&messages));
         let state = record.required("state", |value| {
             let name = value.as_str()?;
             ConversationState::ALL
@@ -122,6 +142,8 @@ impl<R: BufRead> NdjsonReader<R> {
             });
             return Ok(());
         }
+        messages.shrink_to_fit();
+        self.memory.take(memory_bytes(&messages))?;
         let conversation = RecordedConversation {
             id,
             client_id: record.id("client_id")?.map(crate::wire::ClientId),
@@ -129,7 +151,15 @@ impl<R: BufRead> NdjsonReader<R> {
             state,
             messages,
         };
-        self.recording.conversations.push(conversation);
-        Ok(())
+        let conversations = &mut self.recording.conversations;
+        Ok(self.memory.push(conversations, conversation)?)
+    }
+}
+
+impl From<RecordingTooLarge> for NdjsonError {
+    fn from(RecordingTooLarge: RecordingTooLarge) -> Self {
+        Self::TooLarge {
+            most: MAX_RECORDING_BYTES,
+        }
     }
 }

@@ -5,7 +5,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
+use super::memory::{
+    ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes, room_bytes,
+};
 use crate::conversation::{
     Conversation, ConversationId, ConversationState, MeaningKind, MessageEvent,
 };
@@ -14,9 +18,6 @@ use crate::time::Timestamp;
 use crate::wire::{
     ClientId, Direction, FrameType, MessageKind, RawFrame, RawMessage, ServerId, StreamId,
 };
-
-/// Payload bytes that a recording holds at most: it is kept in memory as a whole.
-pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
 
 /// Skipped messages that are listed one by one; those beyond it are only counted.
 pub const MAX_SKIPPED_LISTED: usize = 1_000;
@@ -196,11 +197,6 @@ pub enum MidStream {
     Include,
 }
 
-/// A capture holds more than can be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the recording holds more than {MAX_RECORDING_BYTES} bytes")]
-pub struct RecordingTooLarge;
-
 /// Collects a [`Recording`] from a dissection. `matches` selects the messages
 /// whose conversations are wanted; those conversations are kept whole.
 #[derive(Debug)]
@@ -210,26 +206,49 @@ pub struct RecordingSink<F> {
     open: HashMap<ConversationId, Open>,
     done: Vec<RecordedConversation>,
     recording: Recording,
-    held_bytes: u64,
+    memory: Memory,
 }
+
+/// Memory of a conversation that is read, beside the lists in it: in a table that has twice the room, and of the
+/// counts of what it skips.
+const OPEN_BYTES: usize = 2 * size_of::<(ConversationId, Open)>() + 4 * ALLOCATION_BYTES;
 
 #[derive(Debug, Default)]
 struct Open {
     matched: bool,
     messages: Vec<RecordedMessage>,
+    /// The first [`MAX_SKIPPED_LISTED`].
     skipped: Vec<Skipped>,
+    /// Counts of the others.
+    further_skipped: BTreeMap<SkipReason, u64>,
+}
+
+impl Open {
+    fn memory_bytes(&self) -> usize {
+        OPEN_BYTES + room_bytes(&self.skipped) + memory_bytes(&self.messages)
+    }
+}
+
+/// The memory that messages take.
+pub(super) fn memory_bytes(messages: &Vec<RecordedMessage>) -> usize {
+    let payloads = messages.iter().map(|message| kept_bytes(&message.payload));
+    room_bytes(messages) + payloads.sum::<usize>()
 }
 
 impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
     /// A recorder that has seen nothing.
     pub fn new(wanted: Wanted, matches: F) -> Self {
+        Self::within(Memory::up_to(MAX_RECORDING_BYTES), wanted, matches)
+    }
+
+    pub(super) fn within(memory: Memory, wanted: Wanted, matches: F) -> Self {
         Self {
             wanted,
             matches,
             open: HashMap::new(),
             done: Vec::new(),
             recording: Recording::default(),
-            held_bytes: 0,
+            memory,
         }
     }
 
@@ -249,68 +268,72 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
         id: ConversationId,
     ) -> Result<(), RecordingTooLarge> {
         let matched = (self.matches)(event);
-        let open = self.open.entry(id).or_default();
+        let open = match self.open.entry(id) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                self.memory.take(OPEN_BYTES)?;
+                place.insert(Open::default())
+            }
+        };
         open.matched |= matched;
         let (RawMessage::Frame(frame), Some(direction), Some(effect)) = (
             &event.message,
             event.direction,
             effect(event.meaning.kind()),
         ) else {
-            open.skipped.push(Skipped {
+            let reason = reason_of(event);
+            if open.skipped.len() == MAX_SKIPPED_LISTED {
+                *open.further_skipped.entry(reason).or_default() += 1;
+                return Ok(());
+            }
+            let skipped = Skipped {
                 number: Some(event.number),
                 conversation: Some(id),
-                reason: reason_of(event),
-            });
-            return Ok(());
+                reason,
+            };
+            return self.memory.push(&mut open.skipped, skipped);
         };
-        self.held_bytes += frame.payload.len() as u64;
-        if self.held_bytes > MAX_RECORDING_BYTES {
-            return Err(RecordingTooLarge);
-        }
-        open.messages
-            .push(recorded(event, frame, direction, effect));
-        Ok(())
+        let message = recorded(event, frame, direction, effect);
+        self.memory.take(kept_bytes(&message.payload))?;
+        self.memory.push(&mut open.messages, message)
     }
 
-    fn close(&mut self, conversation: &Conversation) {
-        let Some(open) = self.open.remove(&conversation.id) else {
-            return;
+    fn close(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {
+        let Some(mut open) = self.open.remove(&conversation.id) else {
+            return Ok(());
         };
-        let dropped = if open.matched {
-            self.wanted
-                .reason_against(conversation.id, conversation.peer_view, conversation.state)
-        } else {
+        self.memory.give_back(open.memory_bytes());
+        if !open.matched {
             // Not asked for: nothing to report.
-            self.release(&open);
-            return;
-        };
+            return Ok(());
+        }
         for skipped in &open.skipped {
             self.recording.skip(*skipped);
         }
+        for (reason, count) in open.further_skipped {
+            *self.recording.skipped_counts.entry(reason).or_default() += count;
+        }
+        let dropped =
+            self.wanted
+                .reason_against(conversation.id, conversation.peer_view, conversation.state);
         if let Some(reason) = dropped {
-            self.release(&open);
-            return self.recording.skip(Skipped {
+            self.recording.skip(Skipped {
                 number: None,
                 conversation: Some(conversation.id),
                 reason,
             });
+            return Ok(());
         }
-        self.done.push(RecordedConversation {
+        open.messages.shrink_to_fit();
+        self.memory.take(memory_bytes(&open.messages))?;
+        let recorded = RecordedConversation {
             id: conversation.id,
             client_id: conversation.client_id,
             server_id: conversation.server_id,
             state: conversation.state,
             messages: open.messages,
-        });
-    }
-
-    fn release(&mut self, open: &Open) {
-        let bytes: u64 = open
-            .messages
-            .iter()
-            .map(|message| message.payload.len() as u64)
-            .sum();
-        self.held_bytes -= bytes;
+        };
+        self.memory.push(&mut self.done, recorded)
     }
 }
 
@@ -461,7 +484,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {
         self.recording.last = self.recording.last.max(Some(conversation.id));
-        self.close(conversation);
-        Ok(())
+        self.close(conversation)
     }
 }

@@ -2,6 +2,7 @@
 
 mod ids;
 mod load;
+mod memory;
 mod samples;
 mod timing;
 mod truth;

@@ -8,8 +8,10 @@ use super::parse::DEFAULT_WITHIN;
 use super::script::{Action, Expect, Expected, Id, Payload, Script, Step, Want};
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::dissect::Sink;
+use crate::replay::memory::{
+    ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes,
+};
 use crate::replay::options::IdPolicy;
-use crate::replay::recording::{MAX_RECORDING_BYTES, RecordingTooLarge};
 use crate::wire::{Direction, FrameType, RawMessage, StreamId};
 
 /// Collects from a dissection the messages that `matches` selects, except those
@@ -20,9 +22,12 @@ pub struct Taker<F> {
     taken: Vec<Taken>,
     /// The accepting sessions' views of conversations that the capture has twice.
     second_views: BTreeSet<ConversationId>,
-    held_bytes: u64,
+    memory: Memory,
     left_out: u64,
 }
+
+/// Memory of the step that sends a message: itself, its text, and the name of its id.
+const STEP_BYTES: usize = 2 * size_of::<Step>() + 2 * ALLOCATION_BYTES;
 
 /// One message.
 #[derive(Debug)]
@@ -46,11 +51,15 @@ enum Content {
 impl<F: FnMut(&MessageEvent<'_>) -> bool> Taker<F> {
     /// Nothing is taken yet.
     pub const fn new(matches: F) -> Self {
+        Self::within(Memory::up_to(MAX_RECORDING_BYTES), matches)
+    }
+
+    pub(in crate::replay) const fn within(memory: Memory, matches: F) -> Self {
         Self {
             matches,
             taken: Vec::new(),
             second_views: BTreeSet::new(),
-            held_bytes: 0,
+            memory,
             left_out: 0,
         }
     }
@@ -94,33 +103,23 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Taker<F> {
             self.left_out += 1;
             return Ok(());
         }
-        let (content, bytes) = match event.message {
-            RawMessage::Frame(frame) => (
-                Content::Frame {
-                    frame_type: frame.frame_type,
-                    id: frame.id,
-                    payload: Bytes::copy_from_slice(frame.payload),
-                },
-                frame.payload.len(),
-            ),
-            RawMessage::Ping => {
-                let ping = Bytes::from_static(&[FrameType::CHAFF.0]);
-                (Content::Short(ping), 1)
-            }
-            RawMessage::Short(bytes) => {
-                (Content::Short(Bytes::copy_from_slice(bytes)), bytes.len())
-            }
+        let content = match event.message {
+            RawMessage::Frame(frame) => Content::Frame {
+                frame_type: frame.frame_type,
+                id: frame.id,
+                payload: Bytes::copy_from_slice(frame.payload),
+            },
+            RawMessage::Ping => Content::Short(Bytes::from_static(&[FrameType::CHAFF.0])),
+            RawMessage::Short(bytes) => Content::Short(Bytes::copy_from_slice(bytes)),
         };
-        self.held_bytes += bytes as u64;
-        if self.held_bytes > MAX_RECORDING_BYTES {
-            return Err(RecordingTooLarge);
-        }
-        self.taken.push(Taken {
+        let (Content::Frame { payload: bytes, .. } | Content::Short(bytes)) = &content;
+        self.memory.take(STEP_BYTES + kept_bytes(bytes))?;
+        let taken = Taken {
             number: event.number,
             conversation: event.conversation,
             content,
-        });
-        Ok(())
+        };
+        self.memory.push(&mut self.taken, taken)
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {
