@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ministream::capture::{CaptureFile, PacketSource as _};
 use ministream::conversation::EndOfInput;
 use ministream::dissect::{DissectOptions, Dissector};
+use ministream::replay::inject::{self, Executor, InjectOutput};
 use ministream::replay::mock::{Mock, MockOptions, MockOutput};
 use ministream::replay::{
     Loops, Masks, MidStream, Plan, PlayOptions, Player, PlayerOutput, Recording, RecordingSink,
@@ -187,6 +188,20 @@ linear!(
         }
     }
 );
+
+linear!(expected_bytes_that_come_in_small_pieces, 250, |size| {
+    const PIECE: [u8; 1_000] = [0; 1_000];
+    let text = format!("expect bytes 000001 = zero:{}", PIECE.len() * size.max(1));
+    let script = inject::parse(&text, &mut |_| unreachable!("it names no file"));
+    let script = script.expect("it is one");
+    let mut executor = Executor::new(script, Bytes::new(), [1; 32]);
+    let now = Instant::now();
+    for _ in 0..size {
+        let waits = executor.poll_output(now);
+        assert!(matches!(waits, InjectOutput::Timeout(_)), "{waits:?}");
+        executor.handle_message(server_data(id(1), &PIECE).into());
+    }
+});
 
 // Each sends a part of a long request, until all together hold more than may be held.
 linear!(clients_that_fill_what_a_mock_may_hold, 1_000, |size| {
