@@ -12,6 +12,9 @@ pub(crate) fn whole_micros(time: Duration) -> u64 {
 /// The longest time that faults, rules and scripts wait: a clock can be moved by it with certainty.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// A hundred years, by which every clock can be moved, also more than once.
+pub(crate) const LONGEST_TIME: Duration = Duration::from_secs(36_500 * 24 * 3_600);
+
 /// Units of time, in microseconds.
 const TIME: [(&str, u64); 6] = [
     ("us", 1),

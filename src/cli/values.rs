@@ -9,7 +9,7 @@ use crate::field::Field;
 use crate::report::follow::FollowFormat;
 use crate::report::ladder::{DrawnConversations, LadderFormat};
 use crate::text::suggest::closest;
-use crate::units::{self, NotRead};
+use crate::units::{self, LONGEST_TIME, NotRead};
 
 /// A text that is no value of its argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,13 +78,10 @@ fn hint(suggestion: &Option<&'static str>) -> String {
 const STATISTICS: &str = "conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw] \
                           and ladder[,c1[,text|mermaid|svg]]";
 
-/// A hundred years, by which every clock can be moved, also more than once.
-const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 3_600);
-
 /// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
     match units::duration(text) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(duration) if duration <= LONGEST_TIME => Ok(duration),
         Ok(_) => Err(ValueError::LongDuration),
         Err(NotRead::NoUnit) => Err(ValueError::BareDuration(text.to_owned())),
         Err(NotRead::Malformed) => Err(ValueError::Duration),
@@ -288,7 +285,7 @@ mod tests {
             ("", Err(ValueError::Duration)),
             ("1h", Ok(Duration::from_secs(3_600))),
             ("1min", Err(ValueError::Duration)),
-            ("36500d", Ok(LONGEST)),
+            ("36500d", Ok(LONGEST_TIME)),
             ("36501d", Err(ValueError::LongDuration)),
             ("10000000000000000000s", Err(ValueError::LongDuration)),
         ] {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::compare::Compare;
 use super::transcript::Transcripts;
 use crate::endpoint::AddressProof;
+use crate::units::LONGEST_TIME;
 
 /// The settings of a [`Player`](super::Player).
 #[derive(Clone, Debug)]
@@ -78,6 +79,21 @@ pub enum Pace {
     /// As soon as their order allows. No more conversations of one copy are
     /// open at once than were in the recording.
     TopSpeed,
+}
+
+/// The time that `recorded` takes at a speed, which is above 0: at most a hundred years.
+pub(super) fn at_speed(recorded: Duration, speed: f64) -> Duration {
+    seconds(recorded.as_secs_f64() / speed)
+}
+
+/// The time from message to message at a rate, which is above 0: at most a hundred years.
+pub(super) fn interval(per_second: f64) -> Duration {
+    seconds(1.0 / per_second)
+}
+
+/// A longer time could not be added to a clock.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).map_or(LONGEST_TIME, |time| time.min(LONGEST_TIME))
 }
 
 /// The condition that a message waits for beside its time.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::compare::Compare;
-use super::options::{IdPolicy, Order, Pace, PlayOptions, SynPayload};
+use super::options::{IdPolicy, Order, Pace, PlayOptions, SynPayload, at_speed, interval};
 use super::recording::{Effect, RecordedConversation, RecordedMessage, Recording};
 use super::transcript::{Transcript, Transcripts};
 use crate::conversation::{ConversationId, ConversationState};
 use crate::time::Timestamp;
+use crate::units::LONGEST_TIME;
 use crate::wire::{ClientId, Direction, FrameKind, FrameType, ServerId, StreamId};
 
 /// The messages to be sent, with their times, and the expected answers.
@@ -130,9 +131,7 @@ impl Plan {
             return Err(PlanError::Nothing);
         }
         let interval = match options.pace {
-            Pace::Rate { per_second } => {
-                Some(Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX))
-            }
+            Pace::Rate { per_second } => Some(interval(per_second)),
             Pace::Recorded { .. } | Pace::TopSpeed => None,
         };
         let duration = match interval {
@@ -282,13 +281,15 @@ fn offsets(recording: &Recording, options: &PlayOptions) -> (Vec<Vec<Duration>>,
     let mut clock = Duration::ZERO;
     let mut previous = times.first().map(|(time, ..)| *time);
     for (time, conversation, message) in times {
-        let gap = previous.map_or(Duration::ZERO, |previous| scaled(previous, time, speed));
+        let gap = previous.map_or(Duration::ZERO, |previous| {
+            at_speed(between(previous, time), speed)
+        });
         previous = Some(time);
         if gap > options.max_gap {
             gaps_cut.count += 1;
             gaps_cut.total += gap - options.max_gap;
         }
-        clock += gap.min(options.max_gap);
+        clock = (clock + gap.min(options.max_gap)).min(LONGEST_TIME);
         offsets[conversation][message] = clock;
     }
     (offsets, gaps_cut)
@@ -296,11 +297,6 @@ fn offsets(recording: &Recording, options: &PlayOptions) -> (Vec<Vec<Duration>>,
 
 fn times(interval: Duration, count: usize) -> Duration {
     interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn scaled(from: Timestamp, to: Timestamp, speed: f64) -> Duration {
-    let recorded = between(from, to);
-    Duration::try_from_secs_f64(recorded.as_secs_f64() / speed).unwrap_or(Duration::MAX)
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

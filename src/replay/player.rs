@@ -13,7 +13,7 @@ mod stats;
 mod timers;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -24,7 +24,7 @@ use self::copies::Copies;
 use self::live::{Hindrance, Live, Phase};
 use self::timers::{Timer, Timers};
 use super::compare::{Compare, Masked, Masks};
-use super::options::{IdPolicy, Order, Pace, PlayOptions};
+use super::options::{IdPolicy, Order, Pace, PlayOptions, interval};
 use super::outcome::{Note, PlayOutcome, ReplayResult};
 use super::plan::{Plan, PlannedMessage};
 use super::transcript::{Exchange, Transcripts};
@@ -289,7 +289,7 @@ impl Player {
             return false;
         }
         self.stats.lag(now - self.next_send);
-        self.next_send += Duration::from_secs_f64(1.0 / per_second);
+        self.next_send += interval(per_second);
         true
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::conversation::ConversationId;
 use crate::replay::compare::Masks;
+use crate::replay::options::at_speed;
 use crate::replay::recording::{Effect, RecordedConversation};
 use crate::wire::{Direction, FrameKind, FrameType, HEADER_BYTES};
 
@@ -71,10 +72,7 @@ impl Script {
                     payload: message.payload.clone(),
                     gate: stream.len(),
                     delay: speed.map_or(Duration::ZERO, |speed| {
-                        Duration::try_from_secs_f64(
-                            Duration::from_nanos(since).as_secs_f64() / speed,
-                        )
-                        .unwrap_or(Duration::ZERO)
+                        at_speed(Duration::from_nanos(since), speed)
                     }),
                 }),
             }

@@ -381,6 +381,18 @@ fn only_the_peer_of_a_conversation_is_heard() {
 }
 
 #[test]
+fn an_answer_at_a_speed_slower_than_any_clock_does_not_go_at_once() {
+    let options = MockOptions {
+        speed: Some(1e-300),
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    let server = rig.open(7, A);
+    rig.send(7, server, b"one");
+    assert_eq!(rig.sent(1_000_000_000), []);
+}
+
+#[test]
 fn recorded_conversations_may_be_played_again() {
     let options = MockOptions {
         loops: Loops::Forever,

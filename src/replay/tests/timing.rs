@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
+use crate::units::LONGEST_TIME;
 
 /// A server that answers at once, whatever the recording says.
 fn prompt() -> impl FnMut(&Message) -> Replies {
@@ -126,6 +127,38 @@ fn a_rate_is_held_over_a_minute() {
                 "message {index} at {at} ms, not {due}"
             );
         }
+    }
+}
+
+#[test]
+fn a_pace_slower_than_any_clock_sends_all_but_the_first_message_in_a_hundred_years() {
+    let paces = [
+        Pace::Recorded { speed: 1e-300 },
+        Pace::Recorded {
+            speed: f64::MIN_POSITIVE,
+        },
+        Pace::Rate { per_second: 1e-300 },
+        Pace::Rate {
+            per_second: f64::from_bits(1),
+        },
+    ];
+    for pace in paces {
+        let options = PlayOptions {
+            pace,
+            max_gap: Duration::MAX,
+            timeouts: Timeouts {
+                overall: 10 * LONGEST_TIME,
+                ..Timeouts::default()
+            },
+            ..PlayOptions::default()
+        };
+        let plan = Plan::new(&each_second(5), &options).unwrap();
+        assert!(plan.duration() >= LONGEST_TIME, "{pace:?}");
+        let mut rig = Rig::new(&each_second(5), options, refusing);
+        rig.run();
+        let at = sent_at(&rig);
+        assert_eq!((at.len(), at[0]), (5, 0), "{pace:?}");
+        assert!(at[1] >= LONGEST_TIME.as_millis(), "{pace:?}: {at:?}");
     }
 }
 
