@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::Context;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// The time until which all that came is known to have been seen.
@@ -14,54 +16,113 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(in crate::runtime) struct Lookout {
     seen_until: Instant,
+    look: Option<Look>,
 }
 
 impl Lookout {
     pub(in crate::runtime) fn new(now: Instant) -> Self {
-        Self { seen_until: now }
+        Self {
+            seen_until: now,
+            look: None,
+        }
     }
 
-    /// Whether a deadline may be judged. If it has passed and more may have come before it than was
-    /// seen, the task is woken again when the system has been asked; the caller takes in all that
-    /// is there before it asks again.
+    /// Whether a deadline may be judged. To be called when all that is there has been taken in. If
+    /// the deadline has passed and more may have come before it than was seen, the system is asked,
+    /// and the task is woken again afterwards.
     pub(in crate::runtime) fn may_judge(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         due: Instant,
     ) -> bool {
+        if let Some(look) = self.look.take_if(|look| look.is_over()) {
+            self.seen_until = look.began;
+        }
         if due <= self.seen_until {
             return true;
         }
         if due <= now {
-            self.seen_until = now;
-            // Woken after the next look at the system, unlike by our own waker.
-            if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
+            match &self.look {
+                Some(look) if look.wakes(cx.waker()) => {}
+                Some(_) | None => self.look = Some(Look::begin(now, cx.waker())),
             }
         }
         false
     }
 
-    /// Whether all that came before `due` is known to have been seen.
-    pub(in crate::runtime) fn has_seen(&self, due: Instant) -> bool {
-        due <= self.seen_until
+    /// Whether all that came before `due` has been seen, or the task is woken when it can be.
+    pub(in crate::runtime) fn has_asked(&self, due: Instant) -> bool {
+        due <= self.seen_until || self.look.as_ref().is_some_and(|look| due <= look.began)
     }
 
     /// The time by which to judge when `due` is the next deadline: never later than the input seen.
     pub(in crate::runtime) fn time(&self, now: Instant, due: Option<Instant>) -> Instant {
-        match due {
-            Some(due) if due <= self.seen_until => self.seen_until,
-            _ => Self::time_before(now, due),
-        }
+        time_to_judge(self.seen_until, now, due)
+    }
+}
+
+/// The time by which to judge when all that came until `seen_until` was taken in and `due` is the
+/// next deadline.
+pub(in crate::runtime) fn time_to_judge(
+    seen_until: Instant,
+    now: Instant,
+    due: Option<Instant>,
+) -> Instant {
+    match due {
+        Some(due) if due <= seen_until => seen_until,
+        Some(due) if due <= now => due - Duration::from_nanos(1),
+        Some(_) | None => now,
+    }
+}
+
+/// A question to the system, asked for the sake of a task.
+#[derive(Debug)]
+struct Look {
+    /// What came before that lies in the sockets once it is over.
+    began: Instant,
+    asked: Arc<Asked>,
+}
+
+impl Look {
+    fn begin(now: Instant, task: &Waker) -> Self {
+        let asked = Arc::new(Asked {
+            is_answered: AtomicBool::new(false),
+            task: task.clone(),
+        });
+        wake_after_look(&asked.clone().into());
+        Self { began: now, asked }
     }
 
-    /// A time by which `due` is not judged.
-    pub(in crate::runtime) fn time_before(now: Instant, due: Option<Instant>) -> Instant {
-        match due {
-            Some(due) if due <= now => due - Duration::from_nanos(1),
-            Some(_) | None => now,
-        }
+    /// The task may have been woken by something else before.
+    fn is_over(&self) -> bool {
+        self.asked.is_answered.load(Ordering::Acquire)
+    }
+
+    fn wakes(&self, task: &Waker) -> bool {
+        self.asked.task.will_wake(task)
+    }
+}
+
+/// Woken when the system has answered.
+#[derive(Debug)]
+struct Asked {
+    is_answered: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Asked {
+    fn wake(self: Arc<Self>) {
+        self.is_answered.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+/// Has a task woken after the next look at the system. Woken at once, it would be polled before.
+pub(in crate::runtime) fn wake_after_look(task: &Waker) {
+    let mut cx = Context::from_waker(task);
+    if pin!(tokio::task::yield_now()).poll(&mut cx).is_ready() {
+        task.wake_by_ref();
     }
 }
 
@@ -157,7 +218,11 @@ mod tests {
             let mut looks = 0;
             poll_fn(|cx| {
                 looks += 1;
-                if lookout.may_judge(cx, at(7_000), at(5_000)) {
+                let may_judge = lookout.may_judge(cx, at(7_000), at(5_000));
+                // Asked again, it does not take its own question for an answer.
+                assert_eq!(lookout.may_judge(cx, at(7_001), at(5_000)), may_judge);
+                assert!(lookout.has_asked(at(7_000)) && !lookout.has_asked(at(7_001)));
+                if may_judge {
                     Poll::Ready(())
                 } else {
                     Poll::Pending

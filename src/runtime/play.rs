@@ -9,7 +9,7 @@ use tokio::time::Sleep;
 use tracing::{info, warn};
 
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room, Scope};
-use super::lookout::{Lookout, Taken};
+use super::lookout::{Lookout, Taken, Work, time_to_judge, wake_after_look};
 use super::notice::{NOTICE, WORTH_A_WORD};
 use super::service_manager::watched;
 use super::signals::Signals;
@@ -20,9 +20,8 @@ use crate::replay::{PlayEnd, PlayOutcome, Player, PlayerOutput};
 /// Messages that are taken in before their consequences are sent.
 const MESSAGES_AT_ONCE: usize = 1_024;
 
-/// Number of rounds in a row with so many messages after which timeouts are acted on all the same:
-/// a peer that sends without end shall not hold them up.
-const MAX_UNREAD_ROUNDS: usize = 256;
+/// Rounds after which the system is asked for further events, however much there is to do.
+const MAX_ROUNDS: usize = 2;
 
 /// Time for the queue to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
@@ -153,7 +152,7 @@ pub(super) async fn drive_on(
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         due: None,
         lookout: Lookout::new(Instant::now()),
-        unread_rounds: 0,
+        work: Work::new(Instant::now()),
         driving: Driving::default(),
         quiet: Quiet::begin(),
     };
@@ -167,8 +166,7 @@ struct Driver<'a> {
     /// The time at which the machine wants to be polled again.
     due: Option<Instant>,
     lookout: Lookout,
-    /// Number of rounds in a row in which the input was not read to its end.
-    unread_rounds: usize,
+    work: Work,
     driving: Driving,
     quiet: Quiet,
 }
@@ -180,21 +178,20 @@ impl Driver<'_> {
         link: &mut Link,
         machine: &mut dyn Machine,
     ) -> Poll<()> {
-        loop {
+        for _ in 0..MAX_ROUNDS {
             // Input first: nothing is too late because we were.
             let taken = self.take_in(cx, link, machine);
             let received = taken != Taken::Nothing;
             let mut moved = received;
-            self.unread_rounds = match taken {
-                Taken::Some if self.unread_rounds < MAX_UNREAD_ROUNDS => self.unread_rounds + 1,
-                Taken::Nothing | Taken::Some | Taken::All => 0,
+            let seen_until = match taken {
+                Taken::Nothing => None,
+                Taken::Some | Taken::All => self.work.note_round(Instant::now()),
             };
             self.due = loop {
                 let now = Instant::now();
-                let time = match self.unread_rounds {
-                    0 => self.lookout.time(now, self.due),
-                    // A missing message may be one that was not read yet.
-                    _ => Lookout::time_before(now, self.due),
+                let time = match seen_until {
+                    Some(seen_until) => time_to_judge(seen_until, now, self.due),
+                    None => self.lookout.time(now, self.due),
                 };
                 match machine.poll(time) {
                     Action::Send(to, message) => {
@@ -216,12 +213,12 @@ impl Driver<'_> {
             if moved {
                 self.quiet.end(now);
             }
-            if received {
-                continue;
-            }
             if self.signals.poll_recv(cx).is_ready() {
                 self.driving.interrupted = true;
                 machine.stop(Instant::now());
+                continue;
+            }
+            if received {
                 continue;
             }
             let quiet_due = self.quiet.due(now, machine);
@@ -239,6 +236,8 @@ impl Driver<'_> {
             }
             return Poll::Pending;
         }
+        wake_after_look(cx.waker());
+        Poll::Pending
     }
 
     /// Takes in messages, within a bound.

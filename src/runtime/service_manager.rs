@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use sd_notify::NotifyState;
+use tokio::task::unconstrained;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::debug;
 
@@ -26,13 +27,17 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Polls a task until it is ready, and meanwhile keeps the service manager's watchdog quiet. To be called inside a tokio runtime with time.
+/// Polls a task until it is ready, and meanwhile keeps the service manager's watchdog quiet. To be
+/// called inside a tokio runtime with time.
+///
+/// The task bounds its rounds itself. The runtime's budget does not bound it: with none left every
+/// socket would look as if nothing more had come, and deadlines would be judged by that.
 pub(super) async fn watched<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let mut watchdog = Watchdog::from_environment();
-    poll_fn(|cx| {
+    unconstrained(poll_fn(|cx| {
         watchdog.poll(cx);
         poll(cx)
-    })
+    }))
     .await
 }
 

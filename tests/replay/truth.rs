@@ -323,3 +323,52 @@ fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
         }
     });
 }
+
+/// More came meanwhile than is taken in at once.
+#[test]
+fn hundreds_of_answers_that_came_while_a_replay_stood_still_are_not_called_missing() {
+    // As many as a socket of the system holds.
+    const COUNT: u16 = 180;
+    let (asked, asks) = mpsc::channel();
+    let (stopped, stops) = mpsc::channel();
+    let mut clients: Vec<[u8; 3]> = Vec::new();
+    let server = serve("udp", move |message: &[u8]| {
+        let id = [message[1], message[2], message[3]];
+        match message[0] {
+            0xa1 => {
+                clients.push(id);
+                if clients.len() < usize::from(COUNT) {
+                    return Vec::new();
+                }
+                asked.send(()).expect("the test waits for it");
+                stops.recv().expect("the test stops the replay");
+                let numbered = (0..COUNT).zip(&clients);
+                let accepted = numbered.map(|(number, client)| {
+                    let [high, low] = number.to_be_bytes();
+                    to_client(ACK, *client, &[1, high, low])
+                });
+                accepted.collect()
+            }
+            0xa0 => {
+                let number = usize::from(u16::from_be_bytes([id[1], id[2]]));
+                pieces(clients[number], &[ANSWER])
+            }
+            _ => Vec::new(),
+        }
+    });
+    let mut child = Command::new(PROGRAM)
+        .args(["replay", SAMPLES, "--conv", "c1", "--topspeed"])
+        .args(["--concurrency", &COUNT.to_string()])
+        .args(["--handshake-timeout", "1s", "--carrier", &server])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    asks.recv_timeout(IN_TIME).expect("it sends all SYNs");
+    send(&child, Signal::STOP);
+    stopped.send(()).expect("the server waits for it");
+    std::thread::sleep(Duration::from_millis(1_500));
+    send(&child, Signal::CONT);
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0));
+}

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use super::{TunnelError, TunnelOptions};
 use crate::endpoint::{Anomaly, Endpoint, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
-use crate::runtime::lookout::{Lookout, Taken, Work};
+use crate::runtime::lookout::{Lookout, Taken, Work, wake_after_look};
 use crate::runtime::metrics::Scrapes;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::signals::{OnHangup, Signals};
@@ -138,10 +138,7 @@ impl Driver {
                 self.judge(seen_until);
             }
         }
-        // Woken after the next look at the system, unlike by our own waker.
-        if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
+        wake_after_look(cx.waker());
         Poll::Pending
     }
 

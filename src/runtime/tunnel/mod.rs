@@ -145,9 +145,7 @@ impl Tunnel {
         } = self;
         // A task of its own: one that blocks a runtime of a single thread is
         // woken through the kernel, even by its own sockets.
-        let driven = tokio::spawn(tokio::task::unconstrained(watched(move |cx| {
-            driver.poll(cx)
-        })));
+        let driven = tokio::spawn(watched(move |cx| driver.poll(cx)));
         let result = match driven.await {
             Ok(result) => result,
             Err(error) => Err(TunnelError::System(io::Error::other(error))),

@@ -271,7 +271,7 @@ impl I2cpLink {
     fn arm(&mut self, cx: &mut Context<'_>) {
         if self.state != State::Over
             && let Some(due) = self.session.poll_timeout()
-            && !self.lookout.has_seen(due)
+            && !self.lookout.has_asked(due)
         {
             let deadline = tokio::time::Instant::from_std(due);
             if self.timer.deadline() != deadline {
