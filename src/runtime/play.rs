@@ -266,7 +266,7 @@ impl Driver<'_> {
                         return Taken::All;
                     }
                 }
-                Poll::Ready(LinkEvent::PeerUp(_)) => {}
+                Poll::Ready(LinkEvent::PeerUp(_) | LinkEvent::Absorbed) => {}
                 Poll::Ready(LinkEvent::Down(error)) => {
                     machine.lost(now, None);
                     self.driving.lost = Some(error);

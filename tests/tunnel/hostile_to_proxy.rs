@@ -265,6 +265,30 @@ fn a_server_that_never_reads_stops_its_client_and_nobody_else() {
 }
 
 #[test]
+fn a_flood_of_datagrams_for_a_server_that_takes_nothing_is_dropped_beyond_a_bound() {
+    for upstream in [
+        stubborn(),
+        format!("tcp://{}", ministream_fixtures::unused_address()),
+    ] {
+        let proxy = Proxy::start("udp://127.0.0.1:0", &upstream, &QUIET);
+        let before = proxy.resident_bytes();
+        let flooding = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut message = vec![0xa0, 1, 2, 3];
+        message.extend(pattern(32_768));
+        for sent in 0..4_000 {
+            flooding.send_to(&message, address_of(&proxy)).unwrap();
+            if sent % 4 == 0 {
+                // Slow enough to be read.
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        proxy.log_has("datagram dropped: too much waits for the server");
+        let grown = proxy.resident_bytes().saturating_sub(before);
+        assert!(grown < 32 << 20, "{upstream}: {grown}");
+    }
+}
+
+#[test]
 fn bursts_of_large_frames_pass_between_an_application_and_its_router() {
     // A router that sends every frame back.
     let router = service(|mut stream| {

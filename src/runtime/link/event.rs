@@ -6,6 +6,9 @@ use super::error::LinkError;
 use super::peer::{Peer, Scope};
 use crate::wire::{FrameType, StreamId};
 
+/// Turns without an event after which a link gives [`LinkEvent::Absorbed`]: others come first.
+pub(super) const MAX_SILENT_TURNS: usize = 4;
+
 /// An event on a link.
 #[derive(Debug)]
 pub enum LinkEvent {
@@ -39,6 +42,10 @@ pub enum LinkEvent {
         /// The reason.
         error: LinkError,
     },
+    /// Input was taken in that is no event to anybody: a part of a message or of a handshake, or
+    /// something of a stranger. It has taken a turn all the same: whoever sends such input without
+    /// end must not keep the caller from everything else.
+    Absorbed,
     /// The link is gone and of no further use.
     Down(LinkError),
 }

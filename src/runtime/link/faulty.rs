@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tracing::info;
 
 use super::error::LinkError;
-use super::event::{LinkCounts, LinkEvent, Room};
+use super::event::{LinkCounts, LinkEvent, MAX_SILENT_TURNS, Room};
 use super::parcel::Parcel;
 use super::peer::{Peer, Role, Scope};
 use super::plain::PlainLink;
@@ -184,7 +184,7 @@ impl FaultyLink {
         cx: &mut Context<'_>,
         reads: &mut dyn FnMut(Scope) -> bool,
     ) -> Poll<LinkEvent> {
-        loop {
+        for _ in 0..MAX_SILENT_TURNS {
             let now = Instant::now();
             self.pass_outgoing(cx, now);
             if let Some(event) = self.events.pop_front() {
@@ -216,6 +216,8 @@ impl FaultyLink {
             }
             ready!(self.poll_timer(cx, now));
         }
+        // What came may all have been lost, or be late.
+        Poll::Ready(LinkEvent::Absorbed)
     }
 
     /// Takes in the link's events; false if there are none.
@@ -257,7 +259,9 @@ impl FaultyLink {
                     self.events.push_back(event);
                 }
             }
-            LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } => self.events.push_back(event),
+            LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } | LinkEvent::Absorbed => {
+                self.events.push_back(event);
+            }
         }
         true
     }
@@ -537,7 +541,7 @@ mod tests {
             std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
             loop {
                 match step(&mut link).await {
-                    None => {}
+                    None | Some(LinkEvent::Absorbed) => {}
                     Some(LinkEvent::Ready(scope)) => {
                         assert_eq!(scope, Scope::Peer(peer));
                         break;
@@ -546,6 +550,31 @@ mod tests {
                 }
             }
             assert_eq!(link.send(peer, message()), Room::Free);
+        });
+    }
+
+    #[test]
+    fn a_flood_of_messages_that_are_all_late_lets_others_come_first() {
+        use std::io::Write as _;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut link, mut client, _) = listening().await;
+            client.write_all(&[0, 0, 0, 1, 0xff].repeat(1_000)).unwrap();
+            let mut absorbed = 0;
+            while link.incoming.stats().messages < 1_000 {
+                let before = link.incoming.stats().messages;
+                match step(&mut link).await {
+                    Some(LinkEvent::Absorbed) => absorbed += 1,
+                    None => {}
+                    Some(other) => panic!("{other:?}"),
+                }
+                let taken = link.incoming.stats().messages - before;
+                assert!(taken <= MAX_SILENT_TURNS as u64, "{taken} at once");
+            }
+            assert!(absorbed >= 1_000 / MAX_SILENT_TURNS);
         });
     }
 
@@ -563,7 +592,11 @@ mod tests {
                 .unwrap();
             drop(client);
             while link.incoming.is_idle() {
-                assert!(step(&mut link).await.is_none(), "it is an hour late");
+                let event = step(&mut link).await;
+                assert!(
+                    matches!(event, None | Some(LinkEvent::Absorbed)),
+                    "it is an hour late"
+                );
             }
             send_on(&mut link, peer).await;
             // And to one that we ended.

@@ -57,7 +57,7 @@ impl Parcel {
     }
 
     /// Length of both pieces in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::runtime) fn bytes(&self) -> usize {
         self.header().len() + self.rest.len()
     }
 
@@ -68,7 +68,7 @@ impl Parcel {
     }
 
     /// Moves it to memory of its own, to wait there.
-    pub(super) fn own_memory(&mut self) {
+    pub(in crate::runtime) fn own_memory(&mut self) {
         self.rest.own_memory();
     }
 

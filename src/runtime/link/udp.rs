@@ -170,30 +170,32 @@ impl UdpLink {
                     if let Some(contact) = self.first_contact.take() {
                         contact.made();
                     }
-                    if let Some(message) = self.handle_datagram(from, bytes) {
-                        return Poll::Ready(message);
-                    }
+                    return Poll::Ready(self.handle_datagram(from, bytes));
                 }
-                Poll::Ready(Err(error)) => self.failed(error),
+                Poll::Ready(Err(error)) => {
+                    self.failed(error);
+                    return Poll::Ready(LinkEvent::Absorbed);
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
-        if let Some(recorder) = &self.recorder {
-            recorder.datagram(from, self.local, &bytes);
-        }
+    fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> LinkEvent {
         if !self.allow.admits_address(from) {
             if let Some(count) = self.not_allowed.count(()) {
                 warn!(leg = "carrier", peer = %from, count, "peer is not allowed");
             }
-            return None;
+            return LinkEvent::Absorbed;
         }
-        Some(LinkEvent::Message {
+        // Strangers must not fill the disk.
+        if let Some(recorder) = &self.recorder {
+            recorder.datagram(from, self.local, &bytes);
+        }
+        LinkEvent::Message {
             from: Some(self.server.unwrap_or(Peer::Address(from))),
             bytes,
-        })
+        }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(SocketAddr, Bytes)>> {
@@ -453,5 +455,37 @@ impl Pacer {
 
     fn give_back(&mut self, bytes: usize) {
         self.credit += bytes as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::runtime::Allowed;
+
+    #[test]
+    fn each_datagram_of_a_stranger_takes_a_turn_and_is_not_recorded() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+            let others: Allowed = "192.0.2.1".parse().unwrap();
+            let allow = [others].into_iter().collect();
+            let (mut link, address) = UdpLink::bind(local, 1 << 30, allow, None).await.unwrap();
+            let stranger = std::net::UdpSocket::bind(local).unwrap();
+            for _ in 0..10 {
+                stranger.send_to(&[0xff], address).unwrap();
+            }
+            for _ in 0..10 {
+                let event = poll_fn(|cx| link.poll_event(cx, &mut |_| true)).await;
+                assert!(matches!(event, LinkEvent::Absorbed), "{event:?}");
+            }
+            let event = poll_fn(|cx| Poll::Ready(link.poll_event(cx, &mut |_| true))).await;
+            assert!(event.is_pending(), "{event:?}");
+        });
     }
 }

@@ -1,10 +1,8 @@
 //! The one loop that moves messages between clients, proxy and server.
 
-use std::future::Future;
 use std::io;
 use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,6 +23,7 @@ use crate::proxy::{ConnectionId, Proxy, ProxyOutput};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::alarm::Alarm;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Scope};
+use crate::runtime::lookout::wake_after_look;
 use crate::runtime::repeated::{Repeated, RepeatedOfLate};
 use crate::runtime::signals::Signals;
 use crate::runtime::tunnel::TunnelError;
@@ -88,6 +87,7 @@ enum Trouble {
     TooManyUnproven,
     TooManyLeaving,
     GivenUp,
+    Dropped,
     TurnedAway,
 }
 
@@ -146,9 +146,7 @@ impl Driver {
                 return Poll::Pending;
             }
         }
-        if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
+        wake_after_look(cx.waker());
         Poll::Pending
     }
 
@@ -266,12 +264,15 @@ impl Driver {
                         self.open(ClientLeg::Peer(peer), address_of(peer), watcher)?
                     }
                 };
+                if self.legs.are_udp() && self.drops_datagram(id) {
+                    return Ok(());
+                }
                 self.received(id, Side::Initiator, bytes, watcher)?;
             }
-            LinkEvent::Message { from: None, .. } => {}
+            LinkEvent::Message { from: None, .. } | LinkEvent::Absorbed => {}
             LinkEvent::Ready(scope) => {
                 for pair in self.pairs.in_scope_mut(scope) {
-                    pair.takes[Side::Initiator.index()] = true;
+                    pair.has_room(Side::Initiator);
                     self.turns.mark(pair.server_number);
                 }
             }
@@ -288,6 +289,26 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Whether a datagram of a client is dropped, as a network does where a queue is full.
+    fn drops_datagram(&mut self, id: ConnectionId) -> bool {
+        let Some(pair) = self.pairs.get_mut(id) else {
+            return false;
+        };
+        if !pair.drops_datagrams() {
+            return false;
+        }
+        pair.last_received = Instant::now();
+        if let Some(count) = self.troubles.count(Trouble::Dropped) {
+            warn!(
+                leg = "client",
+                connection = %id,
+                count,
+                "datagram dropped: too much waits for the server"
+            );
+        }
+        true
     }
 
     /// A client is there.
@@ -314,6 +335,7 @@ impl Driver {
             ended: [false; 2],
             shut: [false; 2],
             breaks: false,
+            excess_bytes: 0,
             records: self.legs.records(address),
             last_received: Instant::now(),
         };
@@ -380,8 +402,9 @@ impl Driver {
                 Poll::Ready(LegEvent::Received(bytes)) => {
                     self.received(id, side, bytes, watcher)?;
                 }
+                Poll::Ready(LegEvent::Absorbed) => {}
                 Poll::Ready(LegEvent::Room) => {
-                    pair.takes[side.index()] = true;
+                    pair.has_room(side);
                     self.mark_source(id, side);
                 }
                 Poll::Ready(LegEvent::Ended(error)) => {

@@ -16,6 +16,9 @@ use crate::runtime::outgoing::{MAX_PIECES, Outgoing};
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Reads of a connection that ends, whose bytes are dropped, in one go.
+const DROPPED_READS: usize = 16;
+
 /// Bytes waiting to be written at which no more are taken.
 const FULL_BYTES: usize = 1024 * 1024;
 
@@ -194,7 +197,7 @@ impl FrameStream {
             }
             self.finished = true;
         }
-        loop {
+        for _ in 0..DROPPED_READS {
             self.input.clear();
             self.input.reserve(READ_BYTES);
             let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
@@ -203,6 +206,9 @@ impl FrameStream {
                 Ok(_) => {}
             }
         }
+        // There may be more; others first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -93,6 +93,8 @@ pub(super) enum Intake {
 #[derive(Debug)]
 pub(super) enum LegEvent {
     Received(Bytes),
+    /// Something that is to go nowhere.
+    Absorbed,
     /// More may be sent again.
     Room,
     Ended(LinkError),
@@ -128,9 +130,11 @@ impl ServerLeg {
     }
 
     /// Queues something; false if no more should come.
-    pub(super) fn send(&mut self, parcel: Parcel) -> bool {
+    pub(super) fn send(&mut self, mut parcel: Parcel) -> bool {
         match self {
             Self::Opening(_, waiting) => {
+                // It may be a small part of a large read.
+                parcel.own_memory();
                 waiting.push(parcel);
                 false
             }
@@ -197,24 +201,20 @@ impl OpenLeg {
 
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<LegEvent> {
         match self {
-            Self::Link(link, _) => loop {
-                return match link.poll_event(cx, &mut |_| intake == Intake::Open) {
-                    Poll::Ready(LinkEvent::Message { bytes, .. }) => {
-                        Poll::Ready(LegEvent::Received(bytes))
-                    }
-                    Poll::Ready(LinkEvent::Ready(_)) => Poll::Ready(LegEvent::Room),
-                    Poll::Ready(LinkEvent::Down(error)) => Poll::Ready(LegEvent::Ended(error)),
-                    Poll::Ready(
-                        LinkEvent::PeerLost { error, .. } | LinkEvent::MessageLost { error, .. },
-                    ) => {
+            Self::Link(link, _) => {
+                let event = ready!(link.poll_event(cx, &mut |_| intake == Intake::Open));
+                Poll::Ready(match event {
+                    LinkEvent::Message { bytes, .. } => LegEvent::Received(bytes),
+                    LinkEvent::Ready(_) => LegEvent::Room,
+                    LinkEvent::Down(error) => LegEvent::Ended(error),
+                    LinkEvent::PeerLost { error, .. } | LinkEvent::MessageLost { error, .. } => {
                         // Nobody listens there at the moment; a datagram more or less.
                         tracing::debug!(leg = "server", %error, "datagram not delivered");
-                        continue;
+                        LegEvent::Absorbed
                     }
-                    Poll::Ready(LinkEvent::PeerUp(_)) => continue,
-                    Poll::Pending => Poll::Pending,
-                };
-            },
+                    LinkEvent::PeerUp(_) | LinkEvent::Absorbed => LegEvent::Absorbed,
+                })
+            }
             Self::Frames(stream) => poll_frames(stream, cx, intake),
         }
     }

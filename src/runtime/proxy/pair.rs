@@ -5,8 +5,12 @@ use std::time::Instant;
 
 use super::leg::{self, ClientLeg, Intake, LegEvent, LegRecord, ServerLeg};
 use crate::dissect::flow_direction::direction_of;
+use crate::fault::ALLOCATION_BYTES;
 use crate::net::Side;
 use crate::runtime::link::{Link, LinkError, Parcel, Room};
+
+/// Bytes for a server that takes no more at which further datagrams for it are dropped.
+const MAX_EXCESS_BYTES: usize = 256 * 1024;
 
 /// A client with its server.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub(super) struct Pair {
     pub(super) shut: [bool; 2],
     /// A fault cut it before the server was reached: messages before the cut still go there.
     pub(super) breaks: bool,
+    /// Bytes sent to the server since it took no more: datagrams, for which nobody can be made to
+    /// wait.
+    pub(super) excess_bytes: usize,
     pub(super) records: Option<[LegRecord; 2]>,
     pub(super) last_received: Instant,
 }
@@ -66,6 +73,7 @@ impl Pair {
         parcel: Parcel,
         link: Option<&mut Link>,
     ) -> Option<usize> {
+        let cost = parcel.bytes() + size_of::<Parcel>() + ALLOCATION_BYTES;
         let (takes_more, unflushed) = match to {
             Side::Responder => (self.server.send(parcel), Some(self.server_number)),
             Side::Initiator => match (&mut self.client, link) {
@@ -79,6 +87,9 @@ impl Pair {
             },
         };
         self.takes[to.index()] &= takes_more;
+        if to == Side::Responder && !takes_more {
+            self.excess_bytes += cost;
+        }
         unflushed
     }
 
@@ -108,6 +119,20 @@ impl Pair {
         self.takes[Side::Responder.index()]
     }
 
+    /// Whether a datagram of the client is to be dropped: its sender cannot be made to wait, and too
+    /// much waits for the server.
+    pub(super) const fn drops_datagrams(&self) -> bool {
+        self.excess_bytes >= MAX_EXCESS_BYTES
+    }
+
+    /// The leg of a side takes more again.
+    pub(super) const fn has_room(&mut self, side: Side) {
+        self.takes[side.index()] = true;
+        if matches!(side, Side::Responder) {
+            self.excess_bytes = 0;
+        }
+    }
+
     pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<LegEvent> {
         let ClientLeg::Frames(stream) = &mut self.client else {
             return Poll::Pending;
@@ -135,12 +160,13 @@ impl Pair {
             ServerLeg::Opening(opening, waiting) => match opening.as_mut().poll(cx) {
                 Poll::Ready(Ok(mut leg)) => {
                     let mut takes = true;
-                    for bytes in std::mem::take(waiting) {
-                        takes = leg.send(bytes);
+                    for parcel in std::mem::take(waiting) {
+                        takes = leg.send(parcel);
                     }
                     leg.poll_flush(cx);
                     self.server = ServerLeg::Open(leg);
                     self.takes[Side::Responder.index()] = takes;
+                    self.excess_bytes = 0;
                     if self.breaks {
                         Poll::Ready(ServerEvent::Cut)
                     } else if takes {

@@ -376,6 +376,11 @@ impl Connection {
     }
 
     #[cfg(test)]
+    pub(super) fn end_tls(&mut self) {
+        self.transport.end_tls();
+    }
+
+    #[cfg(test)]
     pub(super) const fn waiting_bytes(&self) -> usize {
         self.output.bytes()
     }

@@ -24,11 +24,12 @@ use self::deadlines::{Deadlines, Late};
 pub use self::options::TcpOptions;
 use self::transport::Spare;
 use self::turns::Turns;
+use super::event::MAX_SILENT_TURNS;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::FlowDirection;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
-use crate::runtime::lookout::Lookout;
+use crate::runtime::lookout::{Lookout, wake_after_look};
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::repeated::Repeated;
@@ -41,6 +42,9 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
+
+/// Connections refused in one go: others come first.
+const MAX_TURNED_AWAY: usize = 64;
 
 /// Time until the failure of a connection that is not read is noticed.
 const PAUSE_LOOK: Duration = Duration::from_secs(1);
@@ -161,6 +165,10 @@ impl TcpLink {
             match self.poll_event(cx, &mut |_| true) {
                 Poll::Ready(LinkEvent::PeerUp(_)) => return Poll::Ready(Ok(())),
                 Poll::Ready(LinkEvent::Down(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(LinkEvent::Absorbed) => {
+                    wake_after_look(cx.waker());
+                    return Poll::Pending;
+                }
                 // There is nothing else before.
                 Poll::Ready(_) => {}
                 Poll::Pending => return Poll::Pending,
@@ -254,7 +262,7 @@ impl TcpLink {
         cx: &mut Context<'_>,
         reads: &mut dyn FnMut(Scope) -> bool,
     ) -> Poll<LinkEvent> {
-        loop {
+        for _ in 0..MAX_SILENT_TURNS {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
@@ -271,6 +279,7 @@ impl TcpLink {
                 return Poll::Ready(message);
             }
         }
+        Poll::Ready(LinkEvent::Absorbed)
     }
 
     /// Finds out whose turn it is, once all have had theirs: whoever sends without end must not keep
@@ -535,7 +544,7 @@ impl TcpLink {
     fn accept(&mut self) {
         let waker = self.ready.waker(Self::ACCEPTOR).clone();
         let mut cx = Context::from_waker(&waker);
-        loop {
+        for _ in 0..MAX_TURNED_AWAY {
             let Source::Peers { acceptor, allow } = &mut self.source else {
                 return;
             };
@@ -578,9 +587,10 @@ impl TcpLink {
                     }
                 }
             }
-            // `add` changed the wakers.
-            return self.ready.mark(Self::ACCEPTOR);
+            break;
         }
+        // There may be more, and `add` changed the wakers.
+        self.ready.mark(Self::ACCEPTOR);
     }
 
     /// Whether there is room for a connection from this address, or a silent one gives way.
@@ -669,9 +679,11 @@ impl TcpLink {
             return;
         };
         if let Some(number) = self.by_peer.remove(&number) {
+            // Which may end the connection.
             self.flush(number);
-            self.connections.remove(&number);
-            self.ready.remove(number);
+            if self.connections.remove(&number).is_some() {
+                self.ready.remove(number);
+            }
         }
     }
 

@@ -59,6 +59,7 @@ async fn pair_over_tls_where(
         while let Poll::Ready(event) = server.poll_event(cx, reads) {
             match event {
                 LinkEvent::PeerUp(peer) => from = Some(peer),
+                LinkEvent::Absorbed => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -81,12 +82,17 @@ async fn next(link: &mut TcpLink) -> LinkEvent {
 }
 
 async fn next_where(link: &mut TcpLink, reads: &mut dyn FnMut(Scope) -> bool) -> LinkEvent {
-    poll_fn(|cx| {
-        let event = link.poll_event(cx, reads);
-        link.poll_flush(cx);
-        event
-    })
-    .await
+    loop {
+        let event = poll_fn(|cx| {
+            let event = link.poll_event(cx, reads);
+            link.poll_flush(cx);
+            event
+        });
+        match event.await {
+            LinkEvent::Absorbed => {}
+            event => return event,
+        }
+    }
 }
 
 /// Number of bytes that wait to be written to a peer.
@@ -132,9 +138,15 @@ fn a_client_that_floods_with_other_names_and_reads_nothing_is_answered_within_a_
         }
         let flooded = poll_fn(|cx| {
             client.poll_flush(cx);
+            let before = server.counts().unproven_syn_count;
             let event = server.poll_event(cx, &mut |_| true);
             server.poll_flush(cx);
-            assert!(event.is_pending(), "{event:?}");
+            assert!(
+                matches!(event, Poll::Pending | Poll::Ready(LinkEvent::Absorbed)),
+                "{event:?}"
+            );
+            let refused = server.counts().unproven_syn_count - before;
+            assert!(refused <= MAX_SILENT_TURNS as u64, "others come first");
             if server.counts().unproven_syn_count < COUNT {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -163,6 +175,46 @@ fn handshakes_go_on_while_nothing_is_read() {
         let read = tokio::time::timeout(Duration::from_millis(200), both);
         assert!(read.await.is_err(), "messages are left where they are");
         assert!(matches!(next(&mut server).await, LinkEvent::Message { .. }));
+    });
+}
+
+#[test]
+fn an_end_that_tls_tells_behind_bytes_is_noticed_without_one_of_the_socket() {
+    run(async {
+        let (mut client, to, mut server, from) = pair_over_tls().await;
+        let _ = client.send(to, Parcel::raw(Bytes::from_static(&[0xff])));
+        poll_fn(|cx| {
+            client.poll_flush(cx);
+            Poll::Ready(())
+        })
+        .await;
+        let number = *client.connections.keys().next().unwrap();
+        client.connections.get_mut(&number).unwrap().end_tls();
+        client.flush(number);
+        sleep(Duration::from_millis(50)).await;
+        assert!(matches!(next(&mut server).await, LinkEvent::Message { .. }));
+        let end = tokio::time::timeout(Duration::from_secs(5), next(&mut server)).await;
+        assert!(
+            matches!(&end, Ok(LinkEvent::PeerLost { peer, error: LinkError::Closed }) if *peer == from),
+            "{end:?}"
+        );
+    });
+}
+
+#[test]
+fn a_connection_that_is_severed_after_a_reset_is_gone_once() {
+    run(async {
+        let (mut link, client) = with_first_message_timeout(Duration::from_secs(60)).await;
+        let peer = link.connections.values().next().unwrap().peer();
+        let _ = link.send(peer, Parcel::raw(Bytes::from_static(&[0x50])));
+        socket2::SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(client);
+        sleep(Duration::from_millis(50)).await;
+        // Writing what waits is what finds the reset.
+        link.sever(peer);
+        assert!(link.connections.is_empty() && link.by_peer.is_empty());
     });
 }
 

@@ -81,6 +81,10 @@ impl Transport {
     }
 
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        if self.tls.as_ref().is_some_and(|tls| tls.has_ended()) {
+            // The end came with bytes before it, and the socket may have nothing more.
+            return Poll::Ready(Ok(()));
+        }
         self.stream.poll_read_ready(cx)
     }
 
@@ -95,38 +99,34 @@ impl Transport {
             let read = poll_read_buf(Pin::new(&mut self.stream), cx, input);
             return read.map_err(LinkError::Io);
         };
-        let before = input.len();
-        loop {
-            if tls.has_ended() {
-                return Poll::Ready(Ok(0));
-            }
-            let rest = tls.rest().len();
-            if encrypted.len() < rest + TLS_READ_BYTES {
-                encrypted.resize(rest + TLS_READ_BYTES, 0);
-            }
-            encrypted[..rest].copy_from_slice(tls.rest());
-            let mut buffer = ReadBuf::new(&mut encrypted[rest..]);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            let count = buffer.filled().len();
-            if count == 0 {
-                let error = if tls.is_open() {
-                    TlsError::Cut
-                } else {
-                    TlsError::CutInHandshake
-                };
-                return Poll::Ready(Err(error.into()));
-            }
-            let was_open = tls.is_open();
-            tls.take_in(&mut encrypted[..rest + count], input)?;
-            if input.len() > before {
-                return Poll::Ready(Ok(input.len() - before));
-            }
-            if tls.is_open() != was_open || !tls.is_flushed() {
-                // It has something to say before the other end says more.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+        if tls.has_ended() {
+            return Poll::Ready(Ok(0));
         }
+        let before = input.len();
+        let rest = tls.rest().len();
+        if encrypted.len() < rest + TLS_READ_BYTES {
+            encrypted.resize(rest + TLS_READ_BYTES, 0);
+        }
+        encrypted[..rest].copy_from_slice(tls.rest());
+        let mut buffer = ReadBuf::new(&mut encrypted[rest..]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        if count == 0 {
+            let error = if tls.is_open() {
+                TlsError::Cut
+            } else {
+                TlsError::CutInHandshake
+            };
+            return Poll::Ready(Err(error.into()));
+        }
+        tls.take_in(&mut encrypted[..rest + count], input)?;
+        if input.len() > before {
+            return Poll::Ready(Ok(input.len() - before));
+        }
+        // Others first, however much of this there is; and it may have something to say before the
+        // other end says more.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Writes some of the waiting bytes, in pieces of at most `slice` bytes, and returns the number
@@ -166,6 +166,14 @@ impl Transport {
             tls.written(written, &mut sealing.records);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Has TLS say that nothing follows, and the socket stay open.
+    #[cfg(test)]
+    pub(super) fn end_tls(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.end();
+        }
     }
 
     /// Shuts our side down, behind all that waits.
