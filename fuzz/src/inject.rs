@@ -119,8 +119,11 @@ fn script(input: &mut Unstructured<'_>) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// What the peer says next: anything, or what it was sent, as a server would send it back.
-fn message(input: &mut Unstructured<'_>, echoes: &mut VecDeque<Bytes>) -> Result<Option<Bytes>> {
+/// What the peer says next: anything, or what it was sent, as the other end would send it back.
+pub(crate) fn message(
+    input: &mut Unstructured<'_>,
+    echoes: &mut VecDeque<Bytes>,
+) -> Result<Option<Bytes>> {
     if input.is_empty() {
         return Ok(None);
     }

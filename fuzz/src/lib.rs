@@ -9,6 +9,7 @@
 use arbitrary::{Result, Unstructured};
 
 pub mod capture_file;
+pub mod conform;
 pub mod connections;
 pub mod decoders;
 pub mod endpoint;
@@ -32,8 +33,9 @@ pub mod written_files;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("capture_file", capture_file::run),
+    ("conform", conform::run),
     ("connections", connections::run),
     ("decoders", decoders::run),
     ("endpoint", endpoint::run),

@@ -55,7 +55,7 @@ const OF_PAGES: [&str; 45] = [
 ];
 
 /// Those of a report for a CI server.
-const OF_JUNIT: [&str; 6] = [
+pub(crate) const OF_JUNIT: [&str; 6] = [
     "testsuite name tests failures errors skipped time",
     "testcase name",
     "testcase name/",
@@ -80,7 +80,7 @@ pub fn check(report: &ReplayReport<'_>) {
     check_elements(report.junit().as_bytes(), &OF_JUNIT);
 }
 
-fn check_elements(page: &[u8], known: &[&str]) {
+pub(crate) fn check_elements(page: &[u8], known: &[&str]) {
     let page = std::str::from_utf8(page).expect("a page is UTF-8");
     for element in elements(page) {
         assert!(

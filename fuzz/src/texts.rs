@@ -1,8 +1,9 @@
-//! Texts that users write: filters, rules, faults, scripts, records, key files.
+//! Texts that users write: filters, rules, faults, scripts, records, key files, key logs.
 
 use std::io::{self, Cursor};
 
 use arbitrary::{Result, Unstructured};
+use ministream::carrier::tls::KeyLog;
 use ministream::dissect::DecodeAs;
 use ministream::fault::{FaultLines, FaultSpec};
 use ministream::keys::Keys;
@@ -51,7 +52,15 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             Ok(keys) => assert_eq!(keys.to_bytes(), bytes, "keys are written as they were read"),
             Err(error) => say(&error),
         },
-        _ => drop(text.parse::<DecodeAs>().map_err(|error| say(&error))),
+        _ => {
+            if let Err(error) = text.parse::<DecodeAs>() {
+                say(&error);
+            }
+            match KeyLog::parse(&text) {
+                Ok(log) => assert!(log.connection_count() <= text.lines().count()),
+                Err(error) => say(&error),
+            }
+        }
     }
     Ok(())
 }

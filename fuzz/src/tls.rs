@@ -20,6 +20,31 @@ const MAX_HELD_BYTES: usize = 4 * (128 * 1024 + 2 * 16 * 1024);
 /// a stream is cut into pushes changes nothing. What is held stays bounded.
 pub fn run(data: &[u8]) {
     crate::given(data, open);
+    crate::given(data, take_anything);
+}
+
+/// Whatever a server answers, cuts change nothing.
+fn take_anything(input: &mut Unstructured<'_>) -> Result<()> {
+    let cuts: Vec<u8> = input.arbitrary()?;
+    let mut hello = input.bytes(input.len())?.to_vec();
+    let is_framed = cuts.len().is_multiple_of(2);
+    if is_framed {
+        // Only its inside is anything.
+        hello.truncate(16 * 1024);
+        hello = record(HANDSHAKE, &hello);
+    }
+    let random = hex(&RANDOM);
+    let secret = hex(&[1; 32]);
+    let lines = ["CLIENT_HANDSHAKE", "SERVER_HANDSHAKE"]
+        .map(|name| format!("{name}_TRAFFIC_SECRET {random} {secret}\n"));
+    let log = KeyLog::parse(&lines.concat()).expect("a key log");
+    let sent = [
+        (0, record(HANDSHAKE, &client_hello())),
+        (1, hello.clone()),
+        (1, hello),
+    ];
+    assert_eq!(opened(&log, &sent, &[]), opened(&log, &sent, &cuts));
+    Ok(())
 }
 
 fn open(input: &mut Unstructured<'_>) -> Result<()> {

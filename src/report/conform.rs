@@ -116,7 +116,7 @@ impl ConformReport {
                 };
                 detail(
                     "step",
-                    &format!("{}: {why}", step_text(step, style.charset)),
+                    &format!("{}: {}", step_text(step, style.charset), style.escaped(why)),
                 );
                 let left_out = report.messages.len().saturating_sub(MAX_SHOWN);
                 if left_out > 0 {
@@ -153,6 +153,8 @@ impl ConformReport {
             ("FAILED", Colour::Red)
         };
         if let Some(why) = &self.cut_short {
+            // A router may have worded it.
+            let why = style.escaped(why);
             put_wrapped(&format!("ended early: {why}"), style.width, out);
         }
         let text = format!(
