@@ -314,7 +314,7 @@ fn endless_both_ways() -> (SocketAddr, mpsc::Receiver<Ending>) {
 /// Ends either end with each of these signals while a download and an upload are under way, and
 /// starts it again. `serve` is told where, and to what service; `call` at which carrier, and
 /// where to listen.
-fn restart_either_end(
+pub(crate) fn restart_either_end(
     carrier: &str,
     serve: impl Fn(&str, SocketAddr) -> Endpoint,
     call: impl Fn(&str, &str) -> Endpoint,

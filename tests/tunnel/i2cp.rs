@@ -15,7 +15,9 @@ use ministream_fixtures::namespace::in_namespace;
 use ministream_fixtures::needs;
 use ministream_fixtures::router::Router;
 use ministream_fixtures::{key_destination, unused_address};
+use rustix::process::Signal;
 
+use crate::cut_answers::restart_either_end;
 use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually_within};
 use crate::real_services::{
     fetch_and_put, fetch_two_hundred_at_once, nginx, redis, run_redis_benchmark,
@@ -153,7 +155,7 @@ fn both_ends_of_an_i2cp_tunnel_record_what_the_dissector_understands() {
             assert!(exchange(&client.connect(), &bytes) == bytes);
         }
         for (mut endpoint, capture) in [client, server].into_iter().zip(captures.iter().rev()) {
-            endpoint.signal(rustix::process::Signal::INT);
+            endpoint.signal(Signal::INT);
             assert_eq!(endpoint.wait().code(), Some(0));
             let (conversations, findings) = dissect(capture);
             assert_eq!((conversations, findings), (3, vec![]), "{capture}");
@@ -210,7 +212,7 @@ fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_s
         let mut tunnel = net.tunnel(target, &[]);
         let mut stream = tunnel.connect();
         stream.read_exact(&mut [0; 13]).unwrap();
-        tunnel.server.signal(rustix::process::Signal::TERM);
+        tunnel.server.signal(Signal::TERM);
         assert_eq!(tunnel.server.wait().code(), Some(0));
         assert_eq!(read_to_end(&mut stream).unwrap(), b"");
         assert_eq!(
@@ -219,6 +221,26 @@ fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_s
              ended what it sends: this carrier tells peers of an end only, so that they may take a \
              part for the whole leg=\"carrier\" conversations=1"
         );
+    });
+}
+
+#[test]
+fn a_restart_of_either_end_that_was_killed_ends_what_it_carries_in_resets_over_i2cp() {
+    let name = "a_restart_of_either_end_that_was_killed_ends_what_it_carries_in_resets_over_i2cp";
+    with_router(name, |net| {
+        // Only silence tells of the end of a peer that sends no close.
+        let options = ["--idle-timeout", "3s", "--reconnect"];
+        let shown = command(&["keys", "show", net.keys.to_str().unwrap()]).output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        let server_name = shown.split_whitespace().nth(1).unwrap();
+        let serve = |_: &str, target| net.server(target, &options);
+        let call = |_: &str, listen: &str| {
+            let client = ["client", "--carrier", &net.carrier, "--listen", listen];
+            let to = ["--keys", "transient", "--to", server_name];
+            Endpoint::start(&[&client[..], &to, &options].concat())
+        };
+        let sent = pattern(200_000);
+        restart_either_end(&net.carrier, serve, call, &[&[Signal::KILL]], &sent);
     });
 }
 
@@ -238,7 +260,7 @@ fn a_server_that_comes_back_at_once_is_ready_when_it_can_be_reached() {
     let name = "a_server_that_comes_back_at_once_is_ready_when_it_can_be_reached";
     with_router(name, |net| {
         let mut server = net.server(echo(), &[]);
-        server.signal(rustix::process::Signal::INT);
+        server.signal(Signal::INT);
         assert_eq!(server.wait().code(), Some(0));
         // The router keeps the lease set of the first.
         let server = net.server(echo(), &["--reconnect", "-v"]);
