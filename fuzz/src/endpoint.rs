@@ -12,14 +12,17 @@ use ministream::endpoint::{
 /// Steps of one run.
 const MAX_STEPS: usize = 400;
 
+/// Refusals that wait for peers that take nothing, at most.
+const MAX_REFUSALS: usize = 1_024;
+
 /// What is behind a message that came with others.
 const READ_REST: usize = 1024;
 
 /// The longest unsent message of a conversation that is let in counts this beside its bytes.
 const WRITE_OVERHEAD: usize = 64;
 
-/// Whoever talks, nothing panics, conversations, unread and unsent bytes stay within their limits,
-/// and when the links are gone and the time is over nothing is left. Where two endpoints talk over a link
+/// Whoever talks, nothing panics, conversations, unread and unsent bytes and closes that wait stay
+/// within their limits, and when the links are gone and the time is over nothing is left. Where two endpoints talk over a link
 /// that keeps all and in order, bytes that both ends call complete are the same.
 pub fn run(data: &[u8]) {
     crate::given(data, |input| {
@@ -49,7 +52,14 @@ fn config(input: &mut Unstructured<'_>) -> Result<Config> {
 /// Peers that say anything.
 fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
     let mut config = config(input)?;
-    if input.arbitrary()? {
+    let bits: u8 = input.arbitrary()?;
+    let service = match bits >> 5 {
+        5 => Service::Down,
+        6 => Service::Silent,
+        7 => Service::Short,
+        _ => Service::Up,
+    };
+    if bits & 1 == 1 {
         config.limits = Limits {
             total: 6,
             per_peer: 4,
@@ -64,6 +74,7 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
         now: Instant::now(),
         endpoint: Endpoint::new(config.clone(), [1; 32]),
         config,
+        service,
         handles: Vec::new(),
         ids: vec![[0; 3]],
         unread: BTreeMap::new(),
@@ -81,6 +92,7 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
         bench.endpoint.handle_timeout(bench.now);
         bench.look_after_memory();
     }
+    bench.check_closes();
     let Bench {
         mut endpoint, now, ..
     } = bench;
@@ -89,11 +101,25 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What becomes of conversations that are offered many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    /// What else is done with them.
+    Up,
+    /// They are refused.
+    Down,
+    /// They are accepted and ended.
+    Silent,
+    /// They are accepted, something is written, and they are ended.
+    Short,
+}
+
 /// An endpoint, and what its driver knows.
 struct Bench {
     now: Instant,
     endpoint: Endpoint<u8>,
     config: Config,
+    service: Service,
     handles: Vec<Handle>,
     /// Ids that were seen in messages of the endpoint: peers know them.
     ids: Vec<[u8; 3]>,
@@ -119,7 +145,7 @@ impl Bench {
                 let length = input.int_in_range(0..=input.len().min(600))?;
                 message.extend(input.bytes(length)?);
                 // Often enough to come to the limits.
-                let count = *input.choose(&[1, 1, 1, 1, 5, 40])?;
+                let count = *input.choose(&[1, 1, 1, 1, 5, 40, 1, 1, 1, 1, 5, 2_000])?;
                 self.receive(from, &message.into(), count);
             }
             5 => {
@@ -164,9 +190,34 @@ impl Bench {
             let read = Bytes::from([&message[..], &[0; READ_REST]].concat());
             self.endpoint
                 .handle_message(self.now, from, read.slice(..message.len()));
+            let known_count = self.handles.len();
             self.settle();
             assert!(read.is_unique(), "what is kept keeps a whole read");
+            if self.service != Service::Up && count > 40 {
+                for handle in self.handles.split_off(known_count) {
+                    self.serve_shortly(handle);
+                }
+            }
         }
+    }
+
+    fn serve_shortly(&mut self, handle: Handle) {
+        let (endpoint, now) = (&mut self.endpoint, self.now);
+        if self.service == Service::Down {
+            endpoint.refuse(now, handle);
+        } else {
+            endpoint.accept(now, handle);
+            if self.service == Service::Short {
+                // One that does not take it is as good as one that does.
+                endpoint
+                    .write(now, handle, Bytes::from_static(b"hello"))
+                    .ok();
+            }
+            endpoint.abort(now, handle);
+        }
+        let known_count = self.handles.len();
+        self.settle();
+        self.handles.truncate(known_count);
     }
 
     fn act_on(&mut self, input: &mut Unstructured<'_>, handle: Handle) -> Result<()> {
@@ -238,6 +289,26 @@ impl Bench {
             assert!(read.is_unique(), "what waits to be sent keeps a whole read");
         }
         self.reads_before.append(&mut self.reads);
+    }
+
+    /// What waits for peers that took nothing: refusals, and closes of what was answered or opened.
+    fn check_closes(&mut self) {
+        for peer in 0..=2 {
+            self.endpoint.handle_link_ready(Scope::Peer(peer));
+        }
+        let mut count = 0;
+        loop {
+            match self.endpoint.poll_output(self.now) {
+                Output::Transmit { message, .. } => {
+                    let is_close = matches!(message.frame_type.0, 0x52 | 0xa2);
+                    count += usize::from(is_close);
+                }
+                Output::Event(event) => note(&event, &mut self.handles, &mut self.unread),
+                Output::Timeout(_) | Output::Idle => break,
+            }
+        }
+        let most = MAX_REFUSALS + 2 * self.config.limits.total + MAX_STEPS;
+        assert!(count <= most, "{count} closes wait");
     }
 
     fn check_unread(&self) {

@@ -125,6 +125,11 @@ impl Conversation {
         matches!(self.state, State::SynSent | State::Open) && self.intent == Intent::Stay
     }
 
+    /// Whether an accepted conversation's peer has no ACK from us yet, or waits for another one.
+    pub(super) const fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::SynReceived) || matches!(self.due, Due::Ack)
+    }
+
     /// Whether an accepted conversation counts as half-open.
     pub(super) const fn is_half_open(&self) -> bool {
         match self.state {

@@ -97,9 +97,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Ends a conversation: forgets its ids and notifies the application and,
     /// if the transition says so, the peer.
     fn end(&mut self, now: Instant, slot: usize, end: End, farewell: Farewell) {
-        // Both look at the state and the queue that the following lines change.
+        // All look at the state and the queue that the following lines change.
         self.leave_half_open(slot);
         let conversation = &mut self.conversations[slot];
+        let is_refusal = conversation.is_unanswered() || conversation.allowance.is_limited();
         let unsent_bytes = conversation.queue.bytes();
         let summary = conversation.exchange.summary(unsent_bytes, now);
         let handle = conversation.handle;
@@ -124,8 +125,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             Farewell::Close if conversation.is_left => {}
             Farewell::Close => {
                 if let Some(message) = conversation.close_message() {
-                    // Forged addresses may not have more wait than refused SYNs have.
-                    if !conversation.allowance.is_limited() {
+                    // Neither forged addresses nor peers that read nothing may have more wait than
+                    // refused SYNs have. Whoever was sent an ACK took all that waited before it.
+                    if !is_refusal {
                         self.links.push_close(peer, message);
                     } else if !self.links.push_refusal(peer, message) {
                         self.stats.note(Anomaly::RefusalDropped);
@@ -161,6 +163,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.role == Role::Server {
             self.links.origin_mut(conversation.peer).ended -= 1;
         }
+        let is_live = |handle| self.conversations.live(handle).is_some();
+        self.links.review_line(conversation.peer, is_live);
         self.links.forget_if_unused(conversation.peer);
     }
 }

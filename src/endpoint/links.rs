@@ -9,8 +9,9 @@ use slab::Slab;
 use super::output::{Handle, Scope};
 use crate::wire::Message;
 
-/// Answers to SYNs that became no conversation, or none whose peer has proven its address, waiting
-/// to be sent to all peers together; beyond it such a SYN stays without an answer.
+/// Answers to SYNs that became no conversation, or none whose peer has proven its address or was
+/// sent its ACK, waiting to be sent to all peers together; beyond it such a SYN stays without an
+/// answer if its peer takes nothing at the moment.
 const MAX_WAITING_REFUSALS: usize = 1_024;
 
 /// State of one peer while it has conversations, output or a blocked link.
@@ -34,6 +35,12 @@ pub(super) struct Peer<P> {
 }
 
 impl<P> Peer<P> {
+    /// Turns of conversations that wait, of those that have ended, too.
+    #[cfg(test)]
+    pub(super) fn line_len(&self) -> usize {
+        self.line.len()
+    }
+
     fn has_output(&self) -> bool {
         !self.farewells.is_empty() || !self.line.is_empty()
     }
@@ -91,6 +98,8 @@ pub(super) struct Links<P> {
     by_key: HashMap<u128, usize>,
     origin_of: fn(P) -> Option<u128>,
     line: VecDeque<usize>,
+    /// Times that a peer of which nothing is left was seen in line since such were looked for.
+    seen_idle: usize,
     all_blocked: bool,
     waiting_refusals: usize,
     /// Conversations of all peers whose unread bytes pause the link.
@@ -108,6 +117,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
             by_key: HashMap::new(),
             origin_of,
             line: VecDeque::new(),
+            seen_idle: 0,
             all_blocked: false,
             waiting_refusals: 0,
             pausing: 0,
@@ -185,18 +195,45 @@ impl<P: Copy + Eq + Hash> Links<P> {
         &mut self.peers[slot]
     }
 
-    /// Forgets a peer of which nothing is left.
+    /// Forgets a peer of which nothing is left; one that is in line, when it comes to its turn or
+    /// when such are many.
     pub(super) fn forget_if_unused(&mut self, slot: usize) {
         let peer = &self.peers[slot];
-        if peer.conversations == 0 && !peer.blocked && !peer.in_line && !peer.has_output() {
-            self.by_id.remove(&peer.id);
-            let origin = self.peers.remove(slot).origin;
-            self.origins[origin].peers -= 1;
-            if self.origins[origin].peers == 0
-                && let Some(key) = self.origins.remove(origin).key
-            {
-                self.by_key.remove(&key);
+        if peer.conversations > 0 || peer.blocked || peer.has_output() {
+            return;
+        }
+        if peer.in_line {
+            // While all are blocked nobody comes to his turn.
+            self.seen_idle += 1;
+            if 2 * self.seen_idle > self.line.len() {
+                self.forget_idle();
             }
+            return;
+        }
+        self.by_id.remove(&peer.id);
+        let origin = self.peers.remove(slot).origin;
+        self.origins[origin].peers -= 1;
+        if self.origins[origin].peers == 0
+            && let Some(key) = self.origins.remove(origin).key
+        {
+            self.by_key.remove(&key);
+        }
+    }
+
+    /// Takes peers without output out of the line.
+    fn forget_idle(&mut self) {
+        self.seen_idle = 0;
+        let mut idle = Vec::new();
+        self.line.retain(|&slot| {
+            let peer = &mut self.peers[slot];
+            peer.in_line = peer.has_output();
+            if !peer.in_line {
+                idle.push(slot);
+            }
+            peer.in_line
+        });
+        for slot in idle {
+            self.forget_if_unused(slot);
         }
     }
 
@@ -237,15 +274,24 @@ impl<P: Copy + Eq + Hash> Links<P> {
         }
     }
 
+    /// Takes turns out of a peer's line whose conversations have ended, once they are more than
+    /// its conversations: a peer that takes nothing could have them pile up.
+    pub(super) fn review_line(&mut self, slot: usize, is_live: impl Fn(Handle) -> bool) {
+        let peer = &mut self.peers[slot];
+        if peer.line.len() > 2 * peer.conversations {
+            peer.line.retain(|&handle| is_live(handle));
+        }
+    }
+
     /// Queues a conversation's close.
     pub(super) fn push_close(&mut self, slot: usize, message: Message) {
         self.push_farewell(slot, message, FarewellKind::Close);
     }
 
-    /// Queues the refusal of a SYN, or the close for an address that may be forged; false if too
-    /// many wait.
+    /// Queues the refusal of a SYN, or a close that is as good as one; false if too many wait. Where
+    /// nothing holds it up it does not wait: who reads nothing takes no place from who does.
     pub(super) fn push_refusal(&mut self, slot: usize, message: Message) -> bool {
-        if self.waiting_refusals == MAX_WAITING_REFUSALS {
+        if self.waiting_refusals >= MAX_WAITING_REFUSALS && self.is_blocked(slot) {
             return false;
         }
         self.waiting_refusals += 1;

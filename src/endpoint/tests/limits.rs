@@ -163,6 +163,88 @@ fn refusals_that_cannot_be_sent_do_not_pile_up() {
 }
 
 #[test]
+fn the_ends_of_what_was_never_answered_do_not_pile_up_for_a_peer_that_reads_nothing() {
+    // A service that is down, one that ends each connection at once, and one that says something
+    // before it does.
+    let services: [fn(&mut Rig, Handle); 3] = [
+        |server, handle| server.endpoint.refuse(server.now, handle),
+        |server, handle| {
+            server.accept(handle);
+            server.endpoint.abort(server.now, handle);
+        },
+        |server, handle| {
+            server.accept(handle);
+            server.write(handle, b"hello");
+            server.endpoint.abort(server.now, handle);
+        },
+    ];
+    for serve in services {
+        let mut server = Rig::new(Config::default());
+        server.endpoint.handle_link_blocked(Scope::Peer(PEER));
+        for number in 0..2_000_u32 {
+            let handle = server.incoming(StreamId::from_u32(number + 1).0);
+            serve(&mut server, handle);
+            server.drain();
+        }
+        let dropped = Anomaly::RefusalDropped;
+        assert_eq!(server.endpoint.stats().anomaly_count(dropped), 976);
+        assert!(server.endpoint.links.get(0).line_len() <= 1);
+        server.take();
+        // Another, who reads, hears that he is refused.
+        let other = PEER + 1;
+        server.receive_from(Some(other), &syn([9; 3]));
+        let Some(&Event::Incoming { conversation, .. }) = server.events.last() else {
+            panic!("no offer");
+        };
+        server.endpoint.refuse(server.now, conversation);
+        server.drain();
+        let refusal = message(0x52, [9; 3], b"");
+        assert_eq!(std::mem::take(&mut server.sent), [(other, refusal)]);
+        server.endpoint.handle_link_ready(Scope::Peer(PEER));
+        assert_eq!(server.sent().len(), 1_024);
+        assert!(server.endpoint.is_empty());
+    }
+}
+
+#[test]
+fn a_close_behind_an_ack_reaches_a_peer_whatever_waits_for_it() {
+    let mut server = Rig::new(Config::default());
+    let (handle, _) = server.accepted();
+    server.endpoint.handle_link_blocked(Scope::Peer(PEER));
+    for number in 0..2_000_u32 {
+        let refused = server.incoming(StreamId::from_u32(number + 1).0);
+        server.endpoint.refuse(server.now, refused);
+        server.drain();
+    }
+    server.endpoint.abort(server.now, handle);
+    server.endpoint.handle_link_ready(Scope::Peer(PEER));
+    let sent = server.sent();
+    assert_eq!(sent.len(), 1_025);
+    assert_eq!(sent.last().unwrap(), &[0x52, 0x12, 0x34, 0x56]);
+}
+
+#[test]
+fn peers_that_nothing_is_left_of_are_forgotten_while_the_link_takes_nothing() {
+    let mut server = Endpoint::<u32>::new(Config::default(), [9; 32]);
+    let now = Instant::now();
+    server.handle_link_blocked(Scope::All);
+    for peer in 0..5_000_u32 {
+        server.handle_message(now, Some(peer), syn([1, 2, 3]).into());
+        let Output::Event(Event::Incoming { conversation, .. }) = server.poll_output(now) else {
+            panic!("no offer");
+        };
+        server.accept(now, conversation);
+        server.abort(now, conversation);
+        while let Output::Event(_) = server.poll_output(now) {}
+    }
+    let count = server.links.peer_count();
+    // Those who are refused, and as many that are looked for later.
+    assert!(count <= 2 * 1_024 + 1, "{count} peers");
+    server.handle_link_lost(now, Scope::All);
+    assert!(server.is_empty());
+}
+
+#[test]
 fn an_idle_conversation_takes_less_than_a_kibibyte() {
     let size = size_of::<conversation::Conversation>();
     assert!(size <= 448, "{size} bytes, beside its places in the tables");
