@@ -23,6 +23,12 @@ use crate::select::redact::Secrets;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId};
 
+/// Findings of a message, which are read ahead. The dissector reports a few.
+const MAX_FINDINGS: usize = 1_024;
+
+/// Bytes of their texts: a record of the longest line.
+const MAX_FINDING_BYTES: usize = 16 << 20;
+
 /// The output of `-T ndjson`, record by record.
 ///
 /// Values that are not in records are lost: how flows were recognised, the ids of sessions on the
@@ -209,7 +215,10 @@ impl<R: BufRead> RecordReader<R> {
         let meaning = self.meaning(line, conversation, time)?;
         let session = line.optional("session", |value| u32::try_from(value.as_u64()?).ok())?;
         let nickname = line.optional("session_name", Value::as_str)?;
-        let finding_count = line.required("findings", Value::as_array)?.len();
+        let finding_count = line.required("findings", |value| {
+            let count = value.as_array()?.len();
+            (count <= MAX_FINDINGS).then_some(count)
+        })?;
         Ok(MessageRecord {
             number,
             packet: line.count("packet_n")?,
@@ -243,7 +252,9 @@ impl<R: BufRead> RecordReader<R> {
 
     /// The findings of a message are the records behind it.
     fn findings_of(&mut self, number: u64, count: usize) -> Result<Vec<Finding>, NdjsonError> {
-        let mut findings = Vec::with_capacity(count);
+        // They may not come, whatever the message says.
+        let mut findings = Vec::new();
+        let mut text_bytes = 0;
         while findings.len() < count
             && let Some(line) = self.next_line()?
         {
@@ -255,6 +266,10 @@ impl<R: BufRead> RecordReader<R> {
             if finding.message != Some(number) {
                 self.next_line = Some(line);
                 break;
+            }
+            text_bytes += text_bytes_of(&finding);
+            if text_bytes > MAX_FINDING_BYTES {
+                return Err(line.invalid("text"));
             }
             findings.push(finding);
         }
@@ -449,6 +464,14 @@ fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
     })
 }
 
+fn text_bytes_of(finding: &Finding) -> usize {
+    let details = finding.detail.iter().map(|(_, detail)| match detail {
+        FindingDetail::Number(_) => 0,
+        FindingDetail::Text(text) => text.len(),
+    });
+    finding.text.len() + details.sum::<usize>()
+}
+
 fn carrier(line: &RecordLine) -> Result<Carrier, NdjsonError> {
     named(Carrier::ALL, Carrier::name, line.text("carrier")?).ok_or_else(|| line.invalid("carrier"))
 }
@@ -510,4 +533,65 @@ fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
         })
     };
     line.objects("inputs")?.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str =
+        r#"{"record":"header","schema":"ministream.dump/1","redacted":[],"inputs":[]}"#;
+
+    /// The first record of a message that names so many findings, before these findings.
+    fn read(count: usize, findings: &[String]) -> Result<MessageRecord, NdjsonError> {
+        let codes = vec![r#""ms.ping""#; count].join(",");
+        let message = format!(
+            r#"{{"record":"message","n":1,"packet_n":1,"ts":"2004-05-25T12:00:00.000000000Z","t_us":0,"carrier":"udp","src":"127.0.0.1:1","dst":"127.0.0.1:2","dir":null,"id":null,"conv":null,"meaning":"idle","short_hex":"ff","findings":[{codes}]}}"#
+        );
+        let text = [&[HEADER.to_owned(), message], findings]
+            .concat()
+            .join("\n");
+        let mut reader = RecordReader::open(text.as_bytes())?;
+        match reader.next_record()? {
+            Some(Record::Message(message)) => Ok(*message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn finding(text: &str, detail: &str) -> String {
+        format!(
+            r#"{{"record":"finding","code":"ms.ping","level":"note","n":1,"conv":null,"text":"{text}","detail":{{"id":"{detail}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn findings_take_memory_when_they_come_and_not_by_their_number() {
+        let message = read(MAX_FINDINGS, &[]).unwrap();
+        assert_eq!(message.findings.capacity(), 0);
+        let message = read(3, &vec![finding("one", "two"); 2]).unwrap();
+        assert_eq!(message.findings.len(), 2);
+    }
+
+    #[test]
+    fn the_findings_of_a_message_are_bounded_in_number_and_bytes() {
+        let each = finding("one", "two");
+        let most = read(MAX_FINDINGS, &vec![each; MAX_FINDINGS]).unwrap();
+        assert_eq!(most.findings.len(), MAX_FINDINGS);
+        let error = read(MAX_FINDINGS + 1, &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "line 2: findings is missing or not what it should be"
+        );
+        let half = "x".repeat(MAX_FINDING_BYTES / 2);
+        for [text, detail] in [[&*half, ""], ["", &*half]] {
+            let two = vec![finding(text, detail); 2];
+            assert_eq!(read(2, &two).unwrap().findings.len(), 2);
+            let three = [&two[..], &[finding("x", "")]].concat();
+            let error = read(3, &three).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "line 5: text is missing or not what it should be"
+            );
+        }
+    }
 }
