@@ -90,7 +90,7 @@ impl<T: Copy> Detector<T> {
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
-            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if !self.is_full() => {
+            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if self.is_whole() => {
                 self.trials.unanswered()
             }
             _ => None,
@@ -145,6 +145,11 @@ impl<T: Copy> Detector<T> {
 
     fn is_full(&self) -> bool {
         self.held.bytes() > MAX_HELD_BYTES || self.held.pieces() > MAX_HELD_PIECES
+    }
+
+    /// Whether all that came is held: neither is it too much, nor was it dropped for that.
+    fn is_whole(&self) -> bool {
+        !self.is_full() && self.held.pieces() > 0
     }
 
     fn drop_foreign(&mut self) {

@@ -945,6 +945,48 @@ fn a_datagram_that_the_snap_length_cut_counts_by_its_whole_length() {
 }
 
 #[test]
+fn an_opening_without_an_answer_is_held_until_there_is_too_much() {
+    let from = FlowDirection::Forward;
+    let opening = message([0xa1, 0x81, 0x71, 0x61], &[7; 1_000]);
+    let datagram = |detector: &mut UdpDetector<()>| {
+        detector.push(from, &opening, opening.len(), ());
+        detector.unanswered().map(|unanswered| unanswered.verdict())
+    };
+    let mut detector = UdpDetector::new(PROTOCOL);
+    let expected = Some(CarrierVerdict::Datagrams);
+    assert_eq!(datagram(&mut detector), expected);
+    assert_eq!(detector.finish(), CarrierVerdict::Foreign);
+    assert_eq!(detector.unanswered().map(|it| it.verdict()), expected);
+    // The same again and again says nothing more.
+    let mut detector = UdpDetector::new(PROTOCOL);
+    while detector.verdict() == CarrierVerdict::NeedMore {
+        let seen = datagram(&mut detector);
+        let is_held = detector.verdict() == CarrierVerdict::NeedMore;
+        assert_eq!(seen, expected.filter(|_| is_held));
+    }
+    assert_eq!(detector.verdict(), CarrierVerdict::Foreign);
+
+    for (prefix, carrier) in [(Prefix::U32, U32), (Prefix::U16, U16)] {
+        let bytes = prefixed(prefix, &[(from, opening.clone())]).remove(0).1;
+        let segment = |detector: &mut Detector<()>| {
+            detector.push(bytes_piece(from, &bytes, Extent::WholeSegment), ());
+            detector.unanswered().map(|unanswered| unanswered.verdict())
+        };
+        let mut detector = Detector::new(PROTOCOL);
+        assert_eq!(segment(&mut detector), Some(carrier));
+        assert_eq!(detector.finish(), CarrierVerdict::Foreign);
+        assert_eq!(detector.unanswered().map(|it| it.verdict()), Some(carrier));
+        let mut detector = Detector::new(PROTOCOL);
+        while detector.verdict() == CarrierVerdict::NeedMore {
+            let seen = segment(&mut detector);
+            let is_held = detector.verdict() == CarrierVerdict::NeedMore;
+            assert_eq!(seen, Some(carrier).filter(|_| is_held));
+        }
+        assert_eq!(detector.verdict(), CarrierVerdict::Foreign);
+    }
+}
+
+#[test]
 fn datagrams_are_held_within_bounds() {
     for length in [5, 100, 1_000, 40_000] {
         let mut detector = UdpDetector::new(PROTOCOL);

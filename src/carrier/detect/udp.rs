@@ -86,7 +86,7 @@ impl<T: Copy> UdpDetector<T> {
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
-            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if !self.is_full() => {
+            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if self.is_whole() => {
                 self.evidence.unanswered(CarrierVerdict::Datagrams)
             }
             _ => None,
@@ -120,6 +120,11 @@ impl<T: Copy> UdpDetector<T> {
 
     const fn is_full(&self) -> bool {
         self.held.cost() > MAX_HELD_BYTES
+    }
+
+    /// Whether all that came is held: neither is it too much, nor was it dropped for that.
+    fn is_whole(&self) -> bool {
+        !self.is_full() && self.held.pieces() > 0
     }
 
     fn drop_foreign(&mut self) {
