@@ -945,6 +945,40 @@ fn a_datagram_that_the_snap_length_cut_counts_by_its_whole_length() {
 }
 
 #[test]
+fn a_detector_counts_itself_and_what_it_holds_and_remembers() {
+    let mut detector = UdpDetector::new(PROTOCOL);
+    let mut held = held::Held::new();
+    let mut evidence = evidence::Evidence::new(PROTOCOL, evidence::Framing::Any);
+    for i in 1..=3 {
+        let from = FlowDirection::Forward;
+        let datagram = message([0x50, i, i, i], &[i; 1_000]);
+        let verdict = detector.push(from, &datagram, datagram.len(), ());
+        assert_eq!(verdict, CarrierVerdict::NeedMore);
+        held.push(bytes_piece(from, &datagram, Extent::WholeSegment), ());
+        evidence.weigh(from, &datagram, datagram.len());
+        let beside = held.memory_bytes() + evidence.held_bytes();
+        assert!(evidence.held_bytes() > 0 && held.memory_bytes() > 1_000);
+        assert_eq!(detector.held_bytes(), size_of_val(&detector) + beside);
+    }
+
+    // A message that is not whole waits in two decoders, too: a router's I2CP has such lengths.
+    let detector_bytes = |length: usize| {
+        let from = FlowDirection::Forward;
+        let mut bytes = prefixed(Prefix::U32, &[(from, vec![0xa1; 9_000])])
+            .remove(0)
+            .1;
+        bytes.truncate(length);
+        let mut detector = Detector::new(PROTOCOL);
+        let verdict = detector.push(bytes_piece(from, &bytes, Extent::PartOfSegment), ());
+        assert_eq!(verdict, CarrierVerdict::NeedMore);
+        detector.held_bytes()
+    };
+    let few = detector_bytes(1_000);
+    assert!((size_of::<Detector<()>>() + 3_000..6_000).contains(&few));
+    assert_eq!(detector_bytes(8_000) - few, 3 * 7_000);
+}
+
+#[test]
 fn an_opening_without_an_answer_is_held_until_there_is_too_much() {
     let from = FlowDirection::Forward;
     let opening = message([0xa1, 0x81, 0x71, 0x61], &[7; 1_000]);

@@ -21,3 +21,34 @@ pub fn offers_ministreaming(bytes: &[u8]) -> bool {
     matches!(Beginning::of(bytes), Beginning::Hello(_))
         && bytes.windows(1 + PROTOCOL.len()).any(is_offer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beginning of a client's first message, and what follows its random.
+    fn hello(rest: &[u8]) -> Vec<u8> {
+        let head = [22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+        [&head[..], &[0x5a; 32], rest].concat()
+    }
+
+    #[test]
+    fn the_protocol_is_offered_by_its_whole_name_behind_its_length_in_a_hello_only() {
+        let offer = hello(b"\x00\x10\x00\x12\x00\x10\x0fministreaming/1\x02h2");
+        for end in 0..=offer.len() {
+            let has_name = end >= offer.len() - b"\x02h2".len();
+            assert_eq!(offers_ministreaming(&offer[..end]), has_name, "{end}");
+        }
+        for name in [
+            &b"\x0fministreaming/2"[..],
+            b"\x10ministreaming/1",
+            b"ministreaming/1",
+            b"\x02h2",
+        ] {
+            assert!(!offers_ministreaming(&hello(name)), "{name:?}");
+        }
+        let mut other = offer;
+        other[0] = 23;
+        assert!(!offers_ministreaming(&other), "in a record of data");
+    }
+}

@@ -272,3 +272,19 @@ fn any_message_is_something_to_weigh() {
         assert!(weighed(Framing::Any, &[sent]).has_any());
     }
 }
+
+#[test]
+fn what_is_remembered_counts_as_memory() {
+    assert_eq!(weighed(Framing::Any, &[]).held_bytes(), 0);
+    // As many as their lists have room for.
+    let mut flow = openings(8);
+    for i in 1..=8 {
+        flow.push(message(Forward, 0xa0, [0x80, i, i], b"data"));
+    }
+    let evidence = weighed(Framing::Any, &flow);
+    let (remembered, ids) = (evidence.remembered.len(), evidence.ids.len());
+    assert_eq!((remembered, ids), (8, 8));
+    let announced = size_of::<(FlowDirection, Announced, [u8; 3])>();
+    let least = remembered * size_of::<Remembered>() + ids * announced;
+    assert!((least..=2 * least).contains(&evidence.held_bytes()));
+}
