@@ -335,4 +335,35 @@ mod tests {
         // With what allocators add, 80.
         assert_eq!(size_of::<Connection>(), 72);
     }
+
+    #[test]
+    fn disorder_of_each_side_and_doubts_count_as_memory() {
+        let mut connection = Connection::new();
+        let mut pool = Pool {
+            stream_limit: 1_000,
+            total_limit: 1_000,
+            held: 0,
+            counts: super::super::StreamCounts::default(),
+        };
+        let mut held = |from, sequence, flags: TcpHeader, data: &[u8]| {
+            let header = TcpHeader { sequence, ..flags };
+            let mut ignore = |_: Delivery<'_>| Ok::<(), std::convert::Infallible>(());
+            let payload = Captured::new(data, 0);
+            let Ok(()) = connection.segment(from, &header, payload, &mut pool, &mut ignore);
+            connection.held_bytes()
+        };
+        let none = TcpHeader::default();
+        let syn = TcpHeader { syn: true, ..none };
+        let rst = TcpHeader { rst: true, ..none };
+        for side in [Side::Initiator, Side::Responder] {
+            assert_eq!(held(side, 99, syn, b""), 0);
+        }
+        let of_one = held(Side::Initiator, 105, none, b"behind a hole");
+        assert!(of_one > 0);
+        let of_both = held(Side::Responder, 105, none, b"behind a hole");
+        assert_eq!(of_both, 2 * of_one);
+        // A RST elsewhere.
+        let with_doubt = held(Side::Initiator, 500, rst, b"");
+        assert_eq!(with_doubt, of_both + size_of::<Doubtful>());
+    }
 }

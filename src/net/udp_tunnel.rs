@@ -164,7 +164,7 @@ fn teredo(payload: Captured<'_>, ports: [u16; 2]) -> Found<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{UDP, ipv6, udp};
+    use super::super::testing::{CLIENT, SERVER, UDP, ethernet, ipv4, ipv6, udp};
     use super::*;
 
     fn opened(ports: [u16; 2], payload: &[u8]) -> Option<Vec<u8>> {
@@ -174,6 +174,29 @@ mod tests {
         let mut encapsulation = Encapsulation::NONE;
         let found = open(Captured::new(&datagram, 0), &mut encapsulation).unwrap();
         found.map(|ip| ip.bytes().to_vec())
+    }
+
+    #[test]
+    fn vxlan_holds_frames_and_with_a_protocol_packets() {
+        let ip = ipv4(CLIENT, SERVER, UDP, &udp(b"x"));
+        let frame = ethernet(0x0800, &ip);
+        for (header, inner, is_tunnel) in [
+            ([0x08, 0, 0, 0, 1, 2, 3, 0], &frame, true),
+            // With a group, which stands in the bytes that are otherwise 0.
+            ([0x88, 0, 0x12, 0x34, 1, 2, 3, 0], &frame, true),
+            ([0x08, 0, 0x12, 0x34, 1, 2, 3, 0], &frame, false),
+            ([0x0c, 0, 0, 3, 1, 2, 3, 0], &frame, true),
+            ([0x0c, 0, 0, 1, 1, 2, 3, 0], &ip, true),
+            ([0x0c, 0, 0, 4, 1, 2, 3, 0], &ip, false),
+            ([0x00, 0, 0, 0, 1, 2, 3, 0], &frame, false),
+            ([0x08, 0, 0, 0, 1, 2, 3, 1], &frame, false),
+        ] {
+            let expected = is_tunnel.then(|| ip.clone());
+            for port in [VXLAN, VXLAN_LINUX, VXLAN_GPE] {
+                let payload = [&header[..], inner].concat();
+                assert_eq!(opened([9, port], &payload), expected, "{header:02x?}");
+            }
+        }
     }
 
     #[test]

@@ -93,3 +93,54 @@ fn innermost<'a>(packet: &Packet<'a>) -> Result<IpPacket<'a>, Skip> {
     let mut encapsulation = payload.encapsulation;
     tunnel::innermost(payload.ip, &mut encapsulation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CLIENT, SERVER, TCP, UDP, ipv4, ipv4_fragment, tcp};
+    use super::*;
+    use crate::capture::{InterfaceId, LinkType};
+    use crate::time::Timestamp;
+
+    /// Flags of IPv4: there are more fragments.
+    const MORE: u16 = 0x2000;
+
+    fn of<T>(data: &[u8], what: impl Fn(&Packet<'_>) -> Option<T>) -> Option<T> {
+        what(&Packet {
+            number: 1,
+            time: Timestamp::default(),
+            interface: InterfaceId::default(),
+            link_type: LinkType::RawIp,
+            data,
+            original_bytes: u32::try_from(data.len()).unwrap(),
+        })
+    }
+
+    #[test]
+    fn the_first_fragment_of_a_segment_alone_says_to_which_connection_its_datagram_belongs() {
+        let segment = tcp((1000, 2000), (7, 9), 0, b"0123456789abcdef");
+        let fragment = |protocol, flags_and_offset, bytes| {
+            ipv4_fragment(CLIENT, SERVER, protocol, 5, flags_and_offset, bytes)
+        };
+        let first = fragment(TCP, MORE, &segment[..24]);
+        let second = fragment(TCP, 3, &segment[24..]);
+        let datagram = of(&second, Whole::of);
+        let connection = of(&ipv4(CLIENT, SERVER, TCP, &segment), Whole::of);
+        assert!(datagram.is_some() && connection.is_some() && datagram != connection);
+        assert_eq!(of(&first, Whole::of), datagram);
+        let ends = [(CLIENT, 1000), (SERVER, 2000)].map(SocketAddr::from);
+        assert_eq!(Whole::connection(ends), connection);
+
+        let both = datagram.zip(connection);
+        assert_eq!(of(&first, Whole::fragmented_segment), both);
+        let ports_alone = fragment(TCP, MORE, &segment[..8]);
+        assert_eq!(of(&ports_alone, Whole::fragmented_segment), both);
+        for other in [
+            second,
+            fragment(UDP, MORE, &segment[..24]),
+            fragment(UDP, 3, &segment[24..]),
+            ipv4(CLIENT, SERVER, TCP, &segment),
+        ] {
+            assert_eq!(of(&other, Whole::fragmented_segment), None);
+        }
+    }
+}

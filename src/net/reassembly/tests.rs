@@ -494,6 +494,20 @@ fn what_waits_is_bounded_and_given_up_in_order() {
 }
 
 #[test]
+fn disorder_takes_memory_and_waiting_segments_take_more() {
+    let mut fed = Fed::from_syn(100);
+    fed.letters(0..2);
+    assert_eq!(fed.stream.held_bytes(), 0);
+    fed.letters(4..6);
+    let waiting = fed.stream.held_bytes();
+    assert_eq!(waiting, size_of::<Disorder>() + LEAF_BYTES);
+    assert!(LEAF_BYTES > 11 * size_of::<Held>());
+    fed.letters(2..4);
+    assert_eq!(fed.text(), "abcdef");
+    assert_eq!(fed.stream.held_bytes(), size_of::<Disorder>());
+}
+
+#[test]
 fn a_cut_segment_that_waited_is_told_when_its_turn_comes() {
     let mut fed = Fed::from_syn(0);
     fed.cut(2, Captured::new(b"c", 3), false);
