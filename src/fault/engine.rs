@@ -539,6 +539,35 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_to_be_overtaken_counts_its_place_in_the_list_of_its_connection() {
+        let now = Instant::now();
+        let mut engine = Engine::new("reorder=100%".parse().unwrap(), [1; 32], 0, now);
+        // One more than fit, so that half of the list is empty.
+        for _ in 0..1_025 {
+            engine.submit(now, (), vec![0; 10]);
+        }
+        let list = engine.lanes[&()].overtaken.capacity() * size_of::<Place>();
+        let each = 10 + tree_entry_bytes::<(Place, Delivery<(), Vec<u8>>)>() + ALLOCATION_BYTES;
+        assert!(list >= 2 * 1_024 * size_of::<Place>());
+        assert!(engine.held_bytes() >= 1_025 * each + list);
+    }
+
+    #[test]
+    fn what_has_passed_is_not_gone_with_its_connection() {
+        let now = Instant::now();
+        let mut engine = Engine::new("latency=1ms".parse().unwrap(), [1; 32], 0, now);
+        for _ in 0..10 {
+            engine.submit(now, "first", vec![0; 10]);
+        }
+        while engine.poll(now + Duration::from_millis(1)).is_some() {}
+        for key in ["first", "second", "second"] {
+            engine.submit(now, key, vec![0; 10]);
+        }
+        engine.forget(&"first");
+        assert_eq!(engine.under_way.len(), 3, "one of three is not half");
+    }
+
+    #[test]
     fn what_is_gone_leaves_its_room_to_others_before_it_is_due() {
         let now = Instant::now();
         let late: FaultSpec = "latency=1h".parse().unwrap();

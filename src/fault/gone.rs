@@ -29,3 +29,30 @@ impl Gone {
         self.count > 0 && (2 * self.count >= count || 2 * self.bytes >= bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_messages_or_half_of_the_bytes_is_enough() {
+        for all in 0..20 {
+            for gone in 0..=all {
+                for met in 0..=gone {
+                    let mut those = Gone::default();
+                    those.add(gone, 10 * gone);
+                    for _ in 0..met {
+                        those.remove_one(10);
+                    }
+                    let (left, rest) = (gone - met, all - met);
+                    let is_half = left > 0 && 2 * left >= rest;
+                    let what = format!("{left} of {rest}");
+                    assert_eq!(those.are_half_of(rest, 10 * rest), is_half, "{what}");
+                    assert_eq!(those.are_half_of(rest, 1_000), is_half, "{what}");
+                    assert_eq!(those.are_half_of(100, 10 * rest), is_half, "{what}");
+                    assert!(!those.are_half_of(100, 1_000), "{what}");
+                }
+            }
+        }
+    }
+}

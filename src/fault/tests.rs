@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -94,6 +95,48 @@ fn shares_are_met_about_and_counted_exactly() {
     assert!(out.is_empty());
     assert_eq!(stats.effect(FaultKind::Loss).count, 100);
     assert_eq!((stats.messages, stats.bytes), (100, 1_000));
+}
+
+#[test]
+fn damage_meets_every_byte_and_changes_it_in_every_way() {
+    let (out, ..) = through("corrupt=100%", 10_000);
+    let (mut places, mut masks) = (BTreeSet::new(), BTreeSet::new());
+    for ((_, got, _), sent) in out.iter().zip((0..).map(message)) {
+        let changed = (0..sent.len()).filter(|place| got[*place] != sent[*place]);
+        for place in changed {
+            places.insert(place);
+            masks.insert(got[place] ^ sent[place]);
+        }
+    }
+    assert_eq!(places, (0..10).collect());
+    assert_eq!(masks, (1..=u8::MAX).collect());
+}
+
+#[test]
+fn what_a_message_met_takes_the_memory_of_each_fault() {
+    let mut met = Met::default();
+    assert_eq!(met.held_bytes(), 0);
+    for count in 1..100 {
+        met.note(FaultKind::Latency, ms(1));
+        let least = count * size_of::<(FaultKind, Duration)>();
+        // Room for the first four, then for twice as many.
+        assert!((least..=4 * least).contains(&met.held_bytes()));
+    }
+}
+
+#[test]
+fn when_all_is_forgotten_nothing_is_under_way_and_connections_begin_anew() {
+    let now = Instant::now();
+    let spec = "latency=1s,cut-after=20B".parse().unwrap();
+    let mut engine = Engine::new(spec, [7; 32], 0, now);
+    for number in 0..3 {
+        engine.submit(now, (), message(number));
+    }
+    engine.forget_all();
+    assert_eq!((engine.is_idle(), engine.held_bytes()), (true, 0));
+    engine.submit(now, (), message(3));
+    let arrives = Some(LaneEvent::Arrives((), message(3)));
+    assert_eq!(engine.poll(now + ms(1_000)), arrives);
 }
 
 #[test]
