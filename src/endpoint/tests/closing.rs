@@ -133,6 +133,24 @@ fn the_close_of_the_peer_drops_what_we_have_not_sent() {
 }
 
 #[test]
+fn what_comes_behind_our_close_is_counted_and_not_delivered() {
+    let mut client = Rig::new(Config::default());
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.write(handle, b"abc");
+    client.endpoint.close(client.now, handle);
+    for data in [&b"late"[..], b"later"] {
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], data));
+    }
+    client.endpoint.handle_link_ready(Scope::All);
+    let events = client.events();
+    let [Event::Closed { summary, .. }] = &*events else {
+        panic!("{events:?}");
+    };
+    assert_eq!((summary.received_bytes, summary.dropped_bytes), (0, 9));
+}
+
+#[test]
 fn a_closing_conversation_gives_up_only_without_progress() {
     let mut client = Rig::new(Config {
         max_payload: 1,

@@ -248,3 +248,18 @@ fn a_write_that_just_fills_a_message_does_not_wait_to_be_merged() {
     client.write(handle, b"abcd");
     assert_eq!(client.sent(), [message(0xa0, TO_PEER, b"abcd")]);
 }
+
+#[test]
+fn what_waits_is_to_be_moved_again_as_long_as_something_waits() {
+    let mut client = Rig::new(Config::default());
+    let handle = client.opened();
+    assert!(!client.endpoint.own_what_waits(), "nothing was written");
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.write(handle, b"data");
+    for _ in 0..3 {
+        assert!(client.endpoint.own_what_waits());
+    }
+    client.endpoint.handle_link_ready(Scope::All);
+    assert_eq!(client.sent(), [b"\xa0\x98\x76\x54data"]);
+    assert!(!client.endpoint.own_what_waits(), "all of it has left");
+}
