@@ -71,3 +71,53 @@ const fn with_payload<'a>(mut message: Message<'a>, new: &'a [u8]) -> Message<'a
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carrier::i2cp::gzip::Inflater;
+    use crate::wire::Destination;
+
+    fn frame(message: &Message<'_>) -> Vec<u8> {
+        let mut frame = Vec::new();
+        message.encode(&mut frame).unwrap();
+        frame
+    }
+
+    fn sent<'a>(destination: Destination<'a>, payload: &'a [u8]) -> Message<'a> {
+        Message::SendMessage {
+            session: 5,
+            destination,
+            payload,
+            nonce: 6,
+        }
+    }
+
+    #[test]
+    fn a_frame_with_another_message_in_it_is_the_same_beside_it() {
+        let mut old = Vec::new();
+        Deflater::new().deflate(b"old", &mut old);
+        old[GZIP_PORTS].copy_from_slice(&[1, 2, 3, 4]);
+        old[GZIP_PROTOCOL] = 17;
+        let destination = [&[7; 384][..], &[0; 3]].concat();
+        let (destination, _) = Destination::split(&destination).unwrap();
+        let mut wrapper = Wrapper::default();
+        for message in [&b"new"[..], &[3; 50_000]] {
+            let made = wrapper
+                .wrap(&frame(&sent(destination, &old)), message)
+                .unwrap();
+            let decoded = decode(&made).unwrap();
+            let wrapped = payload(&decoded).unwrap();
+            assert_eq!(frame(&sent(destination, wrapped)), made);
+            assert_eq!(
+                (&wrapped[GZIP_PORTS], wrapped[GZIP_PROTOCOL]),
+                (&[1, 2, 3, 4][..], 17)
+            );
+            let mut inflater = Inflater::new();
+            assert_eq!(inflater.inflate(wrapped).unwrap().message, message);
+        }
+        let without = frame(&Message::DestroySession { session: 5 });
+        assert_eq!(wrapper.wrap(&without, b"new"), None);
+        assert_eq!(wrapper.wrap(b"", b"new"), None);
+    }
+}

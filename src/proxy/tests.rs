@@ -649,6 +649,87 @@ fn a_close_of_the_server_takes_the_room_that_is_left_for_a_close() {
 }
 
 #[test]
+fn the_room_that_is_left_for_a_close_is_for_nothing_else() {
+    let room = 3 * bytes(SYN).len();
+    let mut long_close = answer_of(room - 4).to_vec();
+    long_close[0] = 0x52;
+    for message in [answer_of(room - 4), answer_of(room - 7), long_close.into()] {
+        let mut bench = doubtful(&[], "");
+        bench.takes(Side::Initiator, SYN);
+        bench.takes_bytes(Side::Responder, message);
+        assert_eq!(bench.to_client_bytes, 0);
+        assert!(bench.proxy.waits_for_proof(bench.id));
+    }
+}
+
+#[test]
+fn each_id_that_was_sent_to_an_address_proves_it() {
+    let ids: Vec<String> = (1..=64).map(|id| format!("{id:06x}")).collect();
+    for proof in &ids {
+        let mut bench = doubtful(&[], "");
+        for id in &ids {
+            bench.takes(Side::Initiator, &format!("a1 {id}"));
+            bench.takes(Side::Responder, &format!("51 {id} {id}"));
+        }
+        assert!(!bench.proxy.is_proven(bench.id));
+        bench.takes(Side::Initiator, &format!("a0 {proof}"));
+        assert!(bench.proxy.is_proven(bench.id), "{proof}");
+    }
+}
+
+#[test]
+fn what_is_not_of_the_protocol_passes_and_is_counted() {
+    let mut bench = through(&[], "", 0);
+    bench.out.clear();
+    for _ in 0..3 {
+        bench.takes(Side::Initiator, "33 333333 33");
+    }
+    assert_eq!(bench.out.len(), 3);
+    let counted = bench
+        .proxy
+        .report()
+        .directions
+        .map(|passed| passed.not_ours);
+    assert_eq!(counted, [3, 0]);
+}
+
+#[test]
+fn rules_are_added_by_requests_behind_those_that_there_are() {
+    let mut bench = Bench::new(&["type==data: delay 5ms"], "", 0);
+    for (body, status, reply) in [
+        (r#"{"text": "type==ack: drop"}"#, 201, "{\"rule\":2}"),
+        (r#"{"text": "type==syn: drop"}"#, 201, "{\"rule\":3}"),
+        (
+            "{}",
+            400,
+            r#"{"error":"a rule is {\"text\": \"type == ack: drop\"}"}"#,
+        ),
+    ] {
+        let request = control::Request {
+            method: "POST".to_owned(),
+            path: "/api/rules".to_owned(),
+            query: String::new(),
+            body: body.into(),
+        };
+        let answer = control::answer(&mut bench.proxy, bench.now, &request);
+        assert_eq!(
+            (answer.status, answer.body.to_string()),
+            (status, reply.to_owned())
+        );
+    }
+    let report = bench.proxy.report();
+    let rules: Vec<&str> = report.rules.iter().map(|rule| &*rule.text).collect();
+    assert_eq!(
+        rules,
+        [
+            "type==data: delay 5ms",
+            "type==ack: drop",
+            "type==syn: drop"
+        ]
+    );
+}
+
+#[test]
 fn what_waits_for_a_proof_is_bounded_and_gone_with_its_connection() {
     let mut bench = doubtful(&[], "");
     bench.takes(Side::Initiator, SYN);

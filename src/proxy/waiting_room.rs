@@ -344,6 +344,44 @@ mod tests {
     }
 
     #[test]
+    fn the_last_of_a_side_that_is_delayed_is_known_until_it_has_left() {
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let message = || waiting(Carried::message(Bytes::from_static(b"data"), None));
+        let mut room = WaitingRoom::default();
+        // Its connection is still there when nothing of it is delayed any more.
+        room.queue(message());
+        for seconds in [1, 3, 2] {
+            room.delay(later(seconds), message());
+        }
+        for (seconds, last) in [(1, Some(later(3))), (2, Some(later(3))), (3, None)] {
+            assert!(room.pop_due(later(seconds)).is_some());
+            assert!(room.pop_due(later(seconds)).is_none());
+            assert_eq!(room.last_delayed(ConnectionId(1), Side::Initiator), last);
+            assert_eq!(room.last_delayed(ConnectionId(1), Side::Responder), None);
+        }
+    }
+
+    #[test]
+    fn what_has_gone_on_is_not_gone_with_its_connection() {
+        let now = Instant::now();
+        let message = |connection| Waiting {
+            connection: ConnectionId(connection),
+            ..waiting(Carried::message(Bytes::from_static(b"data"), None))
+        };
+        let mut room = WaitingRoom::default();
+        for _ in 0..10 {
+            room.delay(now, message(1));
+        }
+        for connection in [1, 2, 2] {
+            room.delay(now + Duration::from_secs(1), message(connection));
+        }
+        while room.pop_due(now).is_some() {}
+        room.forget(ConnectionId(1));
+        assert_eq!(room.delayed.len(), 3, "one of three is not half");
+    }
+
+    #[test]
     fn a_frame_counts_with_the_message_in_it() {
         let mut room = WaitingRoom::default();
         let frame = Bytes::from(vec![0; 60_000]);
