@@ -274,3 +274,23 @@ fn the_longest_message_of_each_direction_is_found() {
         assert!(Recording::default().longest_message(direction).is_none());
     }
 }
+
+#[test]
+fn of_two_views_of_a_conversation_the_one_that_was_seen_first_is_played_if_it_is_wanted() {
+    let only = |number| Wanted {
+        named: Some([ConversationId(number)].into()),
+        ..Wanted::default()
+    };
+    let second_view = Some(SkipReason::SecondView);
+    for (wanted, id, other, expected) in [
+        (Wanted::default(), 1, 2, None),
+        (Wanted::default(), 2, 1, second_view),
+        (only(2), 2, 1, None),
+        (only(1), 2, 1, second_view),
+    ] {
+        let other = Some(ConversationId(other));
+        let state = ConversationState::Open;
+        let reason = wanted.reason_against(ConversationId(id), other, state);
+        assert_eq!(reason, expected, "{id} of {wanted:?}");
+    }
+}

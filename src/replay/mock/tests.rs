@@ -1,3 +1,5 @@
+use super::candidates::Length;
+use super::session::Examines;
 use super::*;
 use crate::conversation::ConversationState;
 use crate::replay::compare::Mask;
@@ -451,7 +453,7 @@ fn a_conversation_that_brings_more_than_is_kept_ends_and_tells_the_bound() {
         rig.sent(0);
         assert_eq!(rig.outcomes[0].over_bound, is_over.then_some(10));
         assert_eq!(rig.outcomes[0].c2s_got_bytes, length.min(11));
-        assert_eq!(rig.mock.sessions.held_bytes(), 0);
+        assert_eq!(rig.mock.held_bytes(), 0);
     }
 }
 
@@ -473,17 +475,17 @@ fn where_all_hold_too_much_the_conversation_that_holds_most_ends_and_the_others_
     let hog = rig.open(9, B);
     rig.send(9, hog, &request[..20]);
     assert_eq!(rig.sent(0), []);
-    assert_eq!(rig.mock.sessions.held_bytes(), 100);
+    assert_eq!(rig.mock.held_bytes(), 100);
     rig.send(9, hog, &request[..1]);
     assert_eq!(rig.sent(0), [(9, frame(0x52, B, b""))]);
     assert_eq!(rig.outcomes[0].over_bound, Some(100));
-    assert_eq!(rig.mock.sessions.held_bytes(), 80);
+    assert_eq!(rig.mock.held_bytes(), 80);
     for (number, server) in small {
         rig.receive(number, &frame(0xa2, server, b""));
     }
     rig.sent(0);
     assert_eq!(rig.outcomes.len(), 5);
-    assert_eq!(rig.mock.sessions.held_bytes(), 0);
+    assert_eq!(rig.mock.held_bytes(), 0);
 }
 
 #[test]
@@ -498,7 +500,7 @@ fn nothing_is_kept_of_what_is_left_without_an_answer() {
     for _ in 0..100 {
         rig.send(7, server, b"xyz");
     }
-    assert_eq!(rig.mock.sessions.held_bytes(), 0);
+    assert_eq!(rig.mock.held_bytes(), 0);
     rig.mock.stop();
     rig.sent(0);
     assert_eq!(rig.outcomes[0].c2s_got_bytes, 300);
@@ -1031,4 +1033,105 @@ fn a_long_request_in_small_pieces_is_known_at_once_or_after_a_moment_of_silence(
         assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
         assert_eq!(rig.now - before, Duration::from_millis(patience));
     }
+}
+
+/// A long request with so many bytes in angle brackets, which [`in_brackets`] covers.
+fn bracketed(bytes: usize) -> Vec<u8> {
+    [
+        &[b'r'; 2_000][..],
+        b"<",
+        &vec![b'x'; bytes],
+        b">",
+        &[b'r'; 990],
+    ]
+    .concat()
+}
+
+fn in_brackets() -> Masks {
+    Masks::new(vec!["c2s:/<[^>]*>/".parse().unwrap()])
+}
+
+#[test]
+fn a_long_request_with_fewer_bytes_under_a_mask_is_known_after_a_moment_of_silence() {
+    let request: &[u8] = bracketed(10).leak();
+    for first in [&b""[..], b"first"] {
+        let messages = [
+            (0xa1, &b"destination"[..], Effect::Opened),
+            (0x51, b"\x01\x02\x03", Effect::Accepted),
+            (0xa0, first, Effect::Carried),
+            (0x50, b"go on", Effect::Carried),
+            (0xa0, request, Effect::Carried),
+            (0x50, b"answer", Effect::Carried),
+            (0x52, b"", Effect::Closed),
+        ];
+        // Without a first request, the long one is all that the client says.
+        let messages = match first {
+            b"" => [&messages[..2], &messages[4..]].concat(),
+            _ => messages.to_vec(),
+        };
+        let options = MockOptions {
+            speed: None,
+            ..MockOptions::default()
+        };
+        let conversations = vec![recorded(1, b"other", b""), conversation(2, &messages)];
+        let mut rig = Rig::with_masks(conversations, options, in_brackets());
+        let server = rig.open(7, A);
+        if !first.is_empty() {
+            rig.send(7, server, first);
+            assert_eq!(rig.sent(0), [(7, frame(0x50, A, b"go on"))]);
+        }
+        for byte in bracketed(1) {
+            rig.send(7, server, &[byte]);
+        }
+        assert_eq!(rig.sent(9), []);
+        assert_eq!(
+            rig.sent(1),
+            [(7, frame(0x50, A, b"answer")), (7, frame(0x52, A, b""))]
+        );
+        assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
+    }
+}
+
+#[test]
+fn what_follows_a_request_that_is_known_does_not_hold_its_answer_back() {
+    let request: &[u8] = bracketed(10).leak();
+    // An answer after 10 ms is played after 5.
+    let options = MockOptions {
+        speed: Some(2.0),
+        ..MockOptions::default()
+    };
+    let recorded = vec![recorded(1, request, b"answer")];
+    let mut rig = Rig::with_masks(recorded, options, in_brackets());
+    let server = rig.open(7, A);
+    rig.send(7, server, &bracketed(1));
+    assert_eq!(rig.sent(1), []);
+    rig.send(7, server, b"r");
+    assert_eq!(rig.sent(4), []);
+    assert_eq!(rig.sent(1), [(7, frame(0x50, A, b"answer"))]);
+}
+
+#[test]
+fn a_long_request_that_comes_byte_by_byte_is_looked_at_when_it_has_grown_by_an_eighth() {
+    for aligned in [0, 100_000] {
+        let mut rig = Rig::new(two(), MockOptions::default());
+        rig.open(7, A);
+        let (now, session) = (rig.now, &mut rig.mock.sessions[0]);
+        session.received = vec![0; aligned];
+        session.aligned = (0, aligned);
+        let mut count = 0;
+        for _ in 0..50_000 {
+            session.received.push(0);
+            count += u32::from(session.examine(now, Length::Other) == Examines::Now);
+        }
+        // The first 512 bytes, and 39 eighths.
+        assert!((512 + 35..512 + 45).contains(&count), "{aligned}: {count}");
+    }
+}
+
+#[test]
+fn a_close_goes_into_the_room_that_is_left_for_it() {
+    // Three times 391 bytes may go: an ACK of 7, this, and a close of 4.
+    const GREETING: [u8; 3 * 391 - 7 - 4 - 4] = [7; 3 * 391 - 7 - 4 - 4];
+    let mut rig = Rig::new(vec![farewell_with(1, &GREETING)], once_at_top_speed());
+    assert!(rig.greeted_with(7, A, &GREETING).is_some());
 }
