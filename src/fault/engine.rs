@@ -147,7 +147,10 @@ pub struct Engine<K, M> {
     began: Instant,
     lanes: HashMap<K, Lane>,
     under_way: BTreeMap<Place, Delivery<K, M>>,
-    /// Those of them that will not arrive, because their connections are gone.
+    /// Those that were due when nobody wanted their connection, by the number of its lane: there they
+    /// wait until somebody does, and no other message has to pass them again.
+    aside: BTreeMap<(u64, Option<Place>), LaneEvent<K, M>>,
+    /// Those under way that will not arrive, because their connections are gone.
     gone: Gone,
     bytes: usize,
     submitted: u64,
@@ -167,6 +170,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             began,
             lanes: HashMap::new(),
             under_way: BTreeMap::new(),
+            aside: BTreeMap::new(),
             gone: Gone::default(),
             bytes: 0,
             submitted: 0,
@@ -364,7 +368,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         // They go when the last of them is there.
         for place in gathered {
             self.stats.note(FaultKind::Merge, Duration::ZERO);
-            self.put_off(place, at);
+            self.put_off(&key, place, at);
         }
         let place = self.insert(now, at, LaneEvent::Arrives(key.clone(), message));
         let Some(lane) = self.lanes.get_mut(&key) else {
@@ -374,14 +378,18 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             lane.merging.places.push(place);
         }
         for overtaken in std::mem::take(&mut lane.overtaken) {
-            self.put_off(overtaken, at);
+            self.put_off(&key, overtaken, at);
         }
         place
     }
 
     /// Gives a message still under way another time.
-    fn put_off(&mut self, place: Place, at: Instant) {
-        if let Some(delivery) = self.under_way.remove(&place) {
+    fn put_off(&mut self, key: &K, place: Place, at: Instant) {
+        let delivery = self.under_way.remove(&place).or_else(|| {
+            let lane = self.lanes.get(key)?.number;
+            self.take_aside(lane, place)
+        });
+        if let Some(delivery) = delivery {
             self.submitted += 1;
             self.under_way.insert((at, self.submitted), delivery);
         }
@@ -389,7 +397,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
 
     fn insert(&mut self, now: Instant, at: Instant, mut event: LaneEvent<K, M>) -> Place {
         // Where messages are overdue, nobody takes those that are due.
-        let waits = at > now || self.next_due().is_some_and(|due| due < now);
+        let overdue = self.under_way.first_key_value();
+        let overdue = overdue.is_some_and(|((due, _), _)| *due < now) || !self.aside.is_empty();
+        let waits = at > now || overdue;
         if let (true, LaneEvent::Arrives(_, message)) = (waits, &mut event) {
             message.own_memory();
         }
@@ -425,35 +435,67 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         now: Instant,
         mut wanted: impl FnMut(&K) -> bool,
     ) -> Option<LaneEvent<K, M>> {
-        loop {
-            let lanes = &self.lanes;
-            let mut due = self.under_way.range(..=(now, u64::MAX));
-            let (place, is_gone) = due.find_map(|(place, delivery)| {
-                let is_gone = !arrives(lanes, delivery);
-                (is_gone || wanted(delivery.event.key())).then_some((*place, is_gone))
-            })?;
+        let aside = self.first_aside(&mut wanted);
+        while let Some((&place, _)) = self.under_way.first_key_value()
+            && place <= aside.map_or((now, u64::MAX), |(_, place)| place)
+        {
             let delivery = self.under_way.remove(&place)?;
-            let cost = delivery.cost();
-            self.bytes -= cost;
-            if is_gone {
+            if !arrives(&self.lanes, &delivery) {
+                let cost = delivery.cost();
+                self.bytes -= cost;
                 self.gone.remove_one(cost);
-                continue;
+            } else if wanted(delivery.event.key()) {
+                return Some(self.pass(delivery));
+            } else {
+                let place = (delivery.lane, Some(place));
+                self.aside.insert(place, delivery.event);
             }
-            if let Some(lane) = self.lanes.get_mut(delivery.event.key()) {
-                lane.under_way -= 1;
-                lane.bytes -= cost;
-            }
-            self.drop_gone_if_half();
-            if let LaneEvent::Breaks(key) = &delivery.event {
-                self.forget(key);
-            }
-            return Some(delivery.event);
         }
+        let (lane, place) = aside?;
+        let delivery = self.take_aside(lane, place)?;
+        Some(self.pass(delivery))
+    }
+
+    fn pass(&mut self, delivery: Delivery<K, M>) -> LaneEvent<K, M> {
+        let cost = delivery.cost();
+        self.bytes -= cost;
+        if let Some(lane) = self.lanes.get_mut(delivery.event.key()) {
+            lane.under_way -= 1;
+            lane.bytes -= cost;
+        }
+        self.drop_gone_if_half();
+        if let LaneEvent::Breaks(key) = &delivery.event {
+            self.forget(key);
+        }
+        delivery.event
+    }
+
+    /// The first of those aside whose connection is wanted. Each connection is asked for once, however
+    /// many of its messages are there.
+    fn first_aside(&self, mut wanted: impl FnMut(&K) -> bool) -> Option<(u64, Place)> {
+        let mut first: Option<(u64, Place)> = None;
+        let mut rest = self.aside.range(..);
+        while let Some((&(lane, place), event)) = rest.next() {
+            let place = place?;
+            if wanted(event.key()) && first.is_none_or(|(_, first)| place < first) {
+                first = Some((lane, place));
+            }
+            rest = self.aside.range((lane + 1, None)..);
+        }
+        first
+    }
+
+    fn take_aside(&mut self, lane: u64, place: Place) -> Option<Delivery<K, M>> {
+        let event = self.aside.remove(&(lane, Some(place)))?;
+        Some(Delivery { event, lane })
     }
 
     /// When the next thing is due.
     pub fn next_due(&self) -> Option<Instant> {
-        self.under_way.first_key_value().map(|((due, _), _)| *due)
+        let under_way = self.under_way.first_key_value().map(|(place, _)| *place);
+        let aside = self.first_aside(|_| true).map(|(_, place)| place);
+        let first = under_way.into_iter().chain(aside).min();
+        first.map(|(due, _)| due)
     }
 
     /// When the next thing is due that is not yet.
@@ -464,7 +506,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.under_way.is_empty()
+        self.under_way.is_empty() && self.aside.is_empty()
     }
 
     /// The bytes of messages under way.
@@ -482,13 +524,23 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.bytes <= MAX_BYTES / 2
     }
 
-    /// Drops messages under way on a connection that is gone; their memory is free when half of all
-    /// are such, or of all bytes.
+    /// Drops messages under way on a connection that is gone; their memory is free at the latest when half
+    /// of all are such, or of all bytes.
     pub fn forget(&mut self, key: &K) {
         let Some(lane) = self.lanes.remove(key) else {
             return;
         };
-        self.gone.add(lane.under_way, lane.bytes);
+        let (mut count, mut bytes) = (lane.under_way, lane.bytes);
+        // Those aside stand together.
+        while let Some((&(number, place), _)) = self.aside.range((lane.number, None)..).next()
+            && number == lane.number
+            && let Some(delivery) = place.and_then(|place| self.take_aside(number, place))
+        {
+            let cost = delivery.cost();
+            self.bytes -= cost;
+            (count, bytes) = (count - 1, bytes - cost);
+        }
+        self.gone.add(count, bytes);
         self.drop_gone_if_half();
     }
 
@@ -511,6 +563,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     pub fn forget_all(&mut self) {
         self.lanes.clear();
         self.under_way.clear();
+        self.aside.clear();
         self.gone = Gone::default();
         self.bytes = 0;
     }

@@ -270,6 +270,52 @@ fn what_nobody_wants_waits_and_does_not_hold_up_others() {
 }
 
 #[test]
+fn what_was_put_aside_comes_in_its_order_when_it_is_wanted_again() {
+    let start = Instant::now();
+    let mut engine = Engine::new("reorder=100%".parse().unwrap(), [1; 32], 0, start);
+    // It waits for the next one, which comes only when it is overdue.
+    engine.submit(start, "a", message(0));
+    engine.set_spec("latency=1ms".parse().unwrap());
+    for (number, key) in [(1, "b"), (2, "c"), (3, "b"), (4, "d")] {
+        let at = start + ms(number as u64);
+        engine.submit(at, key, message(number));
+    }
+    let now = start + ms(100);
+    let got = engine.poll_wanted(now, |key| *key == "d");
+    assert_eq!(got, Some(LaneEvent::Arrives("d", message(4))));
+    assert_eq!(engine.poll_wanted(now, |_| false), None);
+    assert!(!engine.is_idle());
+    assert_eq!(engine.next_due(), Some(start + ms(2)));
+    engine.submit(now - ms(1), "a", message(5));
+    engine.submit(now, "b", message(6));
+    engine.forget(&"c");
+    let mut got = Vec::new();
+    while let Some(LaneEvent::Arrives(key, bytes)) = engine.poll(now + ms(1)) {
+        got.push((key, bytes));
+    }
+    let wanted = [("b", 1), ("b", 3), ("a", 5), ("a", 0), ("b", 6)];
+    assert_eq!(got, wanted.map(|(key, number)| (key, message(number))));
+    assert_eq!((engine.held_bytes(), engine.is_idle()), (0, true));
+}
+
+#[test]
+fn what_was_put_aside_is_gone_with_its_connection() {
+    let start = Instant::now();
+    let mut engine = Engine::new("latency=1ms".parse().unwrap(), [1; 32], 0, start);
+    for key in ["a", "b", "b", "b", "b"] {
+        engine.submit(start, key, vec![0; 1_000]);
+    }
+    let held_bytes = engine.held_bytes();
+    assert_eq!(engine.poll_wanted(start + ms(1), |_| false), None);
+    assert_eq!(engine.held_bytes(), held_bytes);
+    // Less than half of all.
+    engine.forget(&"a");
+    assert_eq!(engine.held_bytes(), held_bytes / 5 * 4);
+    engine.forget_all();
+    assert_eq!((engine.held_bytes(), engine.is_idle()), (0, true));
+}
+
+#[test]
 fn a_full_engine_says_so_until_half_of_it_is_out() {
     const COUNT: usize = 509;
     let start = Instant::now();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ministream::carrier::Carrier;
 use ministream::dissect::Collected;
 use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
-use ministream::fault::Faults;
+use ministream::fault::{Engine, FaultSpec, Faults};
 use ministream::keys::Keys;
 use ministream::net::Side;
 use ministream::proxy::{Proxy, ProxyOptions, Rule};
@@ -248,6 +248,22 @@ fn with_rule(rule: &str) -> ProxyOptions {
     options.rules.push(Rule::parse(rule).expect("a rule"));
     options
 }
+
+// Through a network with faults: one peer takes nothing, and another all.
+linear!(late_messages_of_which_a_peer_takes_none, 200, |size| {
+    let start = Instant::now();
+    let late: FaultSpec = "latency=1ms".parse().expect("there is such a fault");
+    let mut engine = Engine::new(late, [1; 32], 0, start);
+    let now = start + Duration::from_millis(1);
+    for _ in 0..size {
+        engine.submit(start, "stalled", vec![0]);
+    }
+    for _ in 0..size {
+        engine.submit(start, "other", vec![0]);
+        let passed = engine.poll_wanted(now, |peer| *peer == "other");
+        assert!(passed.is_some());
+    }
+});
 
 linear!(messages_that_wait_for_another_in_a_proxy, 300, |size| {
     let destination = sample_destination();
