@@ -1,8 +1,9 @@
 //! Logs that cannot be written: nothing else may suffer from them.
 
 use std::fs::File;
-use std::io::{Read, Write, pipe};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually, wait};
 use crate::metrics::get;
@@ -136,7 +137,7 @@ fn an_idle_request_for_numbers_holds_no_other_up() {
     let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--metrics", "127.0.0.1:0"]);
     let url = server.field("metrics=http://");
     let address = url.strip_suffix("/metrics").unwrap().parse().unwrap();
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let _idle: Vec<_> = (0..10).map(|_| connect(address)).collect();
     assert!(get(&server, "/metrics?x=1").starts_with("HTTP/1.0 200 OK\r\n"));
     assert!(started.elapsed().as_secs() < 4);
@@ -248,4 +249,74 @@ fn lines_that_a_mock_could_not_write_in_time_are_counted_at_its_end() {
     );
     drop(reader);
     assert!(!filled.join().unwrap());
+}
+
+/// A pipe with room for nothing, which is not read while the first end is there.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    for length in [4096, 1] {
+        let bytes = vec![b'x'; length];
+        while writer.write_all(&bytes).is_ok() {}
+        let full = writer.write_all(&bytes).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    }
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+fn ask(client: &Endpoint, host: &str) -> Vec<u8> {
+    let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    exchange(&client.connect(), asked.as_bytes())
+}
+
+#[test]
+fn a_warning_that_nobody_reads_holds_no_client_of_a_mock_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let recorded = directory.path().join("recorded.pcapng");
+    let recorded = recorded.to_str().unwrap();
+    let mut server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--capture", recorded]);
+    let mut client = Endpoint::client(server.carrier(), &[]);
+    let answer = ask(&client, "a");
+    for end in [&mut client, &mut server] {
+        end.signal(rustix::process::Signal::TERM);
+        end.wait();
+    }
+    let (_reader, writer) = full_pipe();
+    let mock = ["mock", recorded, "--carrier", "tcp://127.0.0.1:0"];
+    let more = ["--loops", "forever", "--topspeed"];
+    let mock = Endpoint::start_logging_to(&[&mock[..], &more].concat(), writer.into());
+    let client = Endpoint::client(mock.carrier(), &[]);
+    // For the first a mask is suggested when it is over; others come behind that.
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        assert_eq!(ask(&client, "b"), answer);
+    }
+}
+
+#[test]
+fn a_ready_line_that_nobody_reads_holds_no_client_of_a_proxy_up() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    let carrier = format!("tcp://{}", ministream_fixtures::unused_address());
+    let proxy = [
+        "proxy",
+        "--carrier",
+        &carrier,
+        "--upstream",
+        server.carrier(),
+        "-T",
+        "ndjson",
+    ];
+    let (_reader, writer) = full_pipe();
+    let mut proxy = command(&proxy)
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let client = Endpoint::client(&carrier, &[]);
+    let sent = pattern(100_000);
+    assert_eq!(exchange(&client.connect(), &sent), sent);
+    let id = rustix::process::Pid::from_child(&proxy);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(wait(&mut proxy).code(), Some(0));
 }

@@ -358,7 +358,7 @@ impl From<RecordingTooLarge> for ReplayError {
 
 /// Puts a line on standard error, between the lines of the log and like them: if it cannot be
 /// written, it is dropped.
-fn print_line(line: std::fmt::Arguments<'_>) {
+pub(super) fn print_line(line: std::fmt::Arguments<'_>) {
     line_queue::stderr().push(terminal::wrapped_line(line).as_bytes());
 }
 

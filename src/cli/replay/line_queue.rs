@@ -106,6 +106,8 @@ struct State {
     lines_in_hand: u64,
     /// Bytes that were written, of all.
     written_bytes: u64,
+    /// Somebody has waited in vain, and nothing was written since.
+    is_stalled: bool,
     /// Lines that were lost since this was last reported.
     lost_lines: u64,
     lost_in_all: u64,
@@ -140,6 +142,7 @@ impl Shared {
         loop {
             let mut state = self.state();
             state.is_writing = false;
+            state.is_stalled = false;
             state.lines_in_hand = 0;
             self.changed.notify_all();
             while state.waiting.is_empty() {
@@ -190,6 +193,7 @@ impl Shared {
                     let ends = rest[..count].iter().filter(|byte| **byte == b'\n').count();
                     let mut state = self.state();
                     state.written_bytes += count as u64;
+                    state.is_stalled = false;
                     state.lines_in_hand = state.lines_in_hand.saturating_sub(ends as u64);
                     drop(state);
                     self.changed.notify_all();
@@ -263,6 +267,7 @@ impl LineQueue {
                 (until, written) = (Instant::now() + PATIENCE, state.written_bytes);
             }
             let Some(left) = until.checked_duration_since(Instant::now()) else {
+                state.is_stalled = true;
                 return;
             };
             state = self
@@ -271,6 +276,14 @@ impl LineQueue {
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+    }
+
+    /// The same, but not for a reader that was waited for in vain and has taken nothing since.
+    pub(super) fn catch_up(&self) {
+        let is_stalled = self.shared.state().is_stalled;
+        if !is_stalled {
+            self.finish();
         }
     }
 }
@@ -361,7 +374,16 @@ mod tests {
         let started = Instant::now();
         queue.finish();
         assert!(started.elapsed() >= PATIENCE);
+        // Before each of many lines of standard output, on a terminal that is stopped.
+        let started = Instant::now();
+        for _ in 0..10 {
+            queue.push(b"a line\n");
+            queue.catch_up();
+        }
+        assert!(started.elapsed() < PATIENCE);
         drop(go);
+        queue.finish();
+        assert_eq!(queue.shared.state().written_bytes, 11 * 7);
     }
 
     #[test]

@@ -120,6 +120,14 @@ pub(super) fn finish() {
     line_queue::stderr().finish();
 }
 
+/// The same before each of many lines: a terminal that is stopped is waited for once.
+pub(super) fn catch_up() {
+    if let Some(file) = FILE.get() {
+        file.catch_up();
+    }
+    line_queue::stderr().catch_up();
+}
+
 /// A filter with the targets that its one-word names stand for.
 fn spelled_out(filter: &str) -> String {
     let directives: Vec<String> = filter.split(',').map(directive_of).collect();

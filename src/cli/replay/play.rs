@@ -409,7 +409,7 @@ pub(super) fn show(lines: &[u8]) {
     // On a terminal the lines of the log come first that were written first. Elsewhere nobody
     // waits for a log.
     if io::stdout().is_terminal() && io::stderr().is_terminal() {
-        logging::finish();
+        logging::catch_up();
     }
     line_queue::stdout().push(lines);
 }

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::error::ReplayError;
+use super::error::{ReplayError, print_line};
 use super::line_queue;
 use super::logging;
 use super::play::show;
-use crate::cli::terminal;
 use crate::new_file;
 use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, notify_ready};
 use crate::wire::Destination;
@@ -41,9 +40,9 @@ pub(super) fn announce(
             line_queue::stdout().finish();
         }
         ReadyStream::Error => {
-            // On a terminal the lines of the log come first that were written first.
+            // Behind the lines of the log that were written first.
+            print_line(format_args!("{line}"));
             logging::finish();
-            terminal::print_line(format_args!("{line}"));
         }
         ReadyStream::Nowhere => {}
     }
