@@ -13,10 +13,38 @@ const MAX_LINKS: usize = 40;
 /// It cannot be made, or is a symbolic link to a file: anybody who may write to the directory could
 /// have us overwrite another.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let file = make_or_open(path, File::options().write(true), None)?;
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// Goes on in a new file if that `before` was moved away, else at the end of what has its name.
+///
+/// # Errors
+/// It cannot be opened or made, or is a symbolic link to another file than that before.
+#[cfg(feature = "runtime")]
+pub(crate) fn go_on(path: &Path, before: Option<&File>) -> io::Result<File> {
+    let before = before.map(File::metadata).transpose()?;
+    make_or_open(path, File::options().append(true), before.as_ref())
+}
+
+/// Goes on at the end of a file that [`create`] made.
+///
+/// # Errors
+/// It cannot be opened, or is a symbolic link to a file by now.
+pub(crate) fn open_again(path: &Path) -> io::Result<File> {
+    open_old(path, File::options().append(true), None)
+}
+
+fn make_or_open(
+    path: &Path,
+    options: &mut OpenOptions,
+    before: Option<&Metadata>,
+) -> io::Result<File> {
     // The target of a dangling link is new.
     let end = end_of_dangling_links(path)?;
-    let mut options = File::options();
-    options.write(true);
     match options.create_new(true).open(&end) {
         // It was the link, or its target, that was put there only while we looked.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && end != path => {
@@ -25,26 +53,27 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // `create` has Linux refuse what others put into a directory for all
             // (fs.protected_regular).
-            empty(path, options.create_new(false).create(true))
+            open_old(path, options.create_new(false).create(true), before)
         }
-        created => created,
+        made => made,
     }
 }
 
-/// Empties an old file, once it is open and certain to be no other: anybody who may write to the
-/// directory may put a link in its place at any time.
-fn empty(path: &Path, options: &OpenOptions) -> io::Result<File> {
+/// Opens an old file, which is certain to be no other before it is changed: anybody who may write
+/// to the directory may put a link in its place at any time. A link to the file `before` is none to
+/// another.
+fn open_old(path: &Path, options: &OpenOptions, before: Option<&Metadata>) -> io::Result<File> {
     let file = match options.open(path) {
         Err(_) if leads_to_file(path) => return Err(leads_elsewhere()),
         opened => opened?,
     };
     let opened = file.metadata()?;
     // Devices such as /dev/stdout are links too.
-    if opened.is_file() {
-        if !is_same(&opened, &path.symlink_metadata()?) {
-            return Err(leads_elsewhere());
-        }
-        file.set_len(0)?;
+    if opened.is_file()
+        && !before.is_some_and(|before| is_same(&opened, before))
+        && !is_same(&opened, &path.symlink_metadata()?)
+    {
+        return Err(leads_elsewhere());
     }
     Ok(file)
 }
@@ -65,7 +94,7 @@ fn end_of_dangling_links(path: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether the file that was opened is the one that has its name, and no link to it.
+/// Whether the file that was opened is the one that has its name, and no link to it; or that before.
 #[cfg(unix)]
 fn is_same(opened: &Metadata, named: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

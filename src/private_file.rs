@@ -43,7 +43,9 @@ pub enum PrivateFileError {
 /// # Errors
 /// There is such a file, or it cannot be written; nothing is left behind then.
 pub(crate) fn create(path: &Path, secret: &[u8]) -> Result<(), PrivateFileError> {
-    let mut file = private_file().open(path).map_err(|source| {
+    let mut options = owned();
+    options.write(true).create_new(true);
+    let mut file = options.open(path).map_err(|source| {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path),
@@ -79,21 +81,50 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, PrivateFileError> 
     Ok(bytes)
 }
 
-/// Opens new files that only their owner may read.
+/// Opens a file that only its owner may read, to add secrets; a new one if there is none. A device
+/// such as a terminal, which keeps nothing, is taken as it is.
+///
+/// # Errors
+/// The file cannot be opened or made, or others may read it too (on Unix).
+#[cfg(feature = "runtime")]
+pub(crate) fn append(path: &Path) -> Result<File, PrivateFileError> {
+    let unwritable = |source| PrivateFileError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = owned();
+    options.append(true).create(true);
+    let file = options.open(path).map_err(unwritable)?;
+    if !is_device(&file).map_err(unwritable)? {
+        check_mode(path, &file)?;
+    }
+    Ok(file)
+}
+
+#[cfg(all(feature = "runtime", unix))]
+fn is_device(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::FileTypeExt;
+    Ok(file.metadata()?.file_type().is_char_device())
+}
+
+#[cfg(all(feature = "runtime", not(unix)))]
+fn is_device(_file: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Makes files, if any, that only their owner may read.
 #[cfg(unix)]
-fn private_file() -> OpenOptions {
+fn owned() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = File::options();
-    options.write(true).create_new(true).mode(0o600);
+    options.mode(0o600);
     options
 }
 
-/// Opens new files that only their owner may read.
+/// Makes files, if any, that only their owner may read.
 #[cfg(not(unix))]
-fn private_file() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    options
+fn owned() -> OpenOptions {
+    File::options()
 }
 
 /// Whether only its owner may read a file.

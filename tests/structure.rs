@@ -177,6 +177,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "runtime",
         &[
             "random_seed",
+            "private_file",
             "new_file",
             "end_request",
             "time",

@@ -31,6 +31,13 @@ struct Interface {
 /// it reaches back to the earliest [`Timestamp`].
 const BEFORE_1970: i64 = -9_223_372_037;
 
+impl<W> PcapngWriter<W> {
+    /// Where the capture goes.
+    pub const fn get_ref(&self) -> &W {
+        &self.out
+    }
+}
+
 impl<W: Write> PcapngWriter<W> {
     /// Begins a capture.
     ///

@@ -1,7 +1,7 @@
 //! The byte streams of conversations as files, and an index of them.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ impl Export {
         }
         let path = self.directory.join(file_name(name));
         if self.streams.contains_key(&name) {
-            OpenOptions::new().append(true).open(path)
+            new_file::open_again(&path)
         } else {
             new_file::create(&path)
         }
@@ -190,4 +190,33 @@ fn put_stream(out: &mut Vec<u8>, name: StreamName, stream: Option<Stream>) {
     put(out, ",\"sha256\":\"");
     put_hex(out, &stream.hash.finalize());
     put(out, "\"}");
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_opened_again_is_not_written_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let stream = |number| (ConversationId(number), Direction::ClientToServer);
+        let mut export = Export::new(directory.path().to_owned(), Secrets::NONE).unwrap();
+        // The first two are closed for the last.
+        for number in 0..66 {
+            export.append(stream(number), b"first, ").unwrap();
+        }
+        let [linked, plain] = [0, 1].map(|number| at(&file_name(stream(number))));
+        fs::rename(&linked, at("moved")).unwrap();
+        fs::write(at("precious"), "precious").unwrap();
+        std::os::unix::fs::symlink(at("precious"), &linked).unwrap();
+        let error = export.append(stream(0), b"second").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a symbolic link to a file, which would be overwritten"
+        );
+        assert_eq!(fs::read(at("precious")).unwrap(), b"precious");
+        export.append(stream(1), b"second").unwrap();
+        assert_eq!(fs::read(plain).unwrap(), b"first, second");
+    }
 }

@@ -74,11 +74,13 @@ impl Recorder {
     }
 
     /// Goes on in a new file of the same name, if the old one was moved away; else in
-    /// a new section at its end. Connections that are open go on without their beginning.
+    /// a new section at its end. Connections that are open go on without their beginning. What
+    /// has become a link to another file is not written, and the capture ends.
     pub fn reopen(&self) {
         self.flush();
         let mut inner = self.inner();
-        let opened = File::options().create(true).append(true).open(&self.path);
+        let before = inner.writer.as_ref().map(|writer| &writer.get_ref().file);
+        let opened = new_file::go_on(&self.path, before);
         let writer = opened.and_then(WholeRecords::begin);
         match writer.and_then(PcapngWriter::new) {
             Ok(writer) => inner.writer = Some(writer),
@@ -350,5 +352,39 @@ mod tests {
                 (4, 65_497, (false, true, true), 0),
             ]
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_capture_that_is_reopened_goes_on_where_it_was_and_not_through_a_link_to_another_file() {
+        use std::fs;
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let datagram = |recorder: &Recorder| {
+            recorder.datagram(address("127.0.0.1:1"), address("127.0.0.1:2"), b"\xff");
+            recorder.flush();
+            recorder.has_gaps()
+        };
+        // Through a link that led nowhere at first, and in a new file when that is moved.
+        symlink(at("first"), at("link")).unwrap();
+        let recorder = Recorder::create(&at("link")).unwrap();
+        assert!(!datagram(&recorder));
+        let length = fs::metadata(at("first")).unwrap().len();
+        recorder.reopen();
+        assert!(!datagram(&recorder));
+        assert_eq!(fs::metadata(at("first")).unwrap().len(), 2 * length);
+        fs::rename(at("first"), at("moved")).unwrap();
+        recorder.reopen();
+        assert!(!datagram(&recorder));
+        assert_eq!(fs::metadata(at("first")).unwrap().len(), length);
+        // Somebody else's.
+        fs::write(at("precious"), "precious").unwrap();
+        fs::remove_file(at("link")).unwrap();
+        symlink(at("precious"), at("link")).unwrap();
+        recorder.reopen();
+        assert!(datagram(&recorder));
+        assert_eq!(fs::read(at("precious")).unwrap(), b"precious");
+        assert_eq!(fs::metadata(at("first")).unwrap().len(), length);
     }
 }

@@ -311,13 +311,7 @@ fn unusable_authority(path: &Path, error: &dyn std::error::Error) -> TlsConfigEr
 }
 
 fn secrets(path: &Path) -> Result<Arc<SecretsFile>, TlsConfigError> {
-    match SecretsFile::open(path) {
-        Ok(file) => Ok(Arc::new(file)),
-        Err(source) => Err(TlsConfigError::KeyLog {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    Ok(Arc::new(SecretsFile::open(path)?))
 }
 
 fn roots(path: &Path) -> Result<Arc<RootCertStore>, TlsConfigError> {

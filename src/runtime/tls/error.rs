@@ -1,11 +1,11 @@
 //! Errors of TLS, in words that say what to do.
 
-use std::io;
 use std::path::PathBuf;
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 use crate::carrier::tls::hello::HelloError;
+use crate::private_file::PrivateFileError;
 use crate::wire::DestinationHash;
 
 /// The reason why a connection over TLS could not be had, or was lost.
@@ -185,13 +185,8 @@ pub enum TlsConfigError {
         reason: String,
     },
     /// The file for secrets.
-    #[error("cannot write {}", path.display())]
-    KeyLog {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    KeyLog(#[from] PrivateFileError),
     /// The library does not take its own settings.
     #[error("TLS cannot be set up: {0}")]
     Library(Box<Error>),

@@ -1,7 +1,7 @@
 //! The secrets of connections, for whoever is to read their capture: the key log of TLS 1.3
 //! (RFC 9850), as `SSLKEYLOGFILE` has it in other programs.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::Instant;
 use rustls::KeyLog;
 use tracing::warn;
 
+use crate::private_file::{self, PrivateFileError};
 use crate::runtime::repeated::RepeatedOfLate;
 
 /// Appends to a file that only its owner may read.
@@ -24,12 +25,8 @@ struct Secrets {
 }
 
 impl SecretsFile {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
+    pub(super) fn open(path: &Path) -> Result<Self, PrivateFileError> {
+        let file = private_file::append(path)?;
         let lost = RepeatedOfLate::default();
         Ok(Self(Mutex::new(Secrets { file, lost })))
     }
@@ -46,5 +43,40 @@ impl KeyLog for SecretsFile {
         {
             warn!(leg = "carrier", %error, count, "a secret was not written to the key log");
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn secrets_go_only_to_a_file_that_others_cannot_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets");
+        for _ in 0..2 {
+            let file = SecretsFile::open(&path).unwrap();
+            file.log("LABEL", &[1], &[2]);
+        }
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "LABEL 01 02\nLABEL 01 02\n"
+        );
+        for bit in 0..6 {
+            let mode = 0o600 | 1 << bit;
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let path = path.display();
+            assert_eq!(
+                SecretsFile::open(path.to_string().as_ref())
+                    .unwrap_err()
+                    .to_string(),
+                format!("{path} is open to others (mode {mode:04o}): chmod 600 it")
+            );
+        }
+        // It keeps nothing.
+        SecretsFile::open("/dev/null".as_ref()).unwrap();
     }
 }
