@@ -514,6 +514,11 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.bytes
     }
 
+    /// The bytes of messages under way on a connection.
+    pub fn lane_bytes(&self, key: &K) -> usize {
+        self.lanes.get(key).map_or(0, |lane| lane.bytes)
+    }
+
     /// Whether no more messages should come in. They may all the same.
     pub const fn is_full(&self) -> bool {
         self.bytes >= MAX_BYTES

@@ -233,6 +233,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
         for slot in waiting.slots {
             if self.sessions.contains(slot) {
+                self.sessions[slot].read_again = now;
                 self.advance(now, slot);
             }
         }
@@ -497,7 +498,9 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                         return self.turn_away(slot);
                     }
                 }
-                Wait::Over => return self.conclude(slot, None),
+                // Its client may have sent what is missing, and is not read.
+                Wait::OutOfPatience if self.backlog.hold(session.peer, slot) => return,
+                Wait::Over | Wait::OutOfPatience => return self.conclude(slot, None),
                 Wait::Send if self.backlog.hold(session.peer, slot) => return,
                 Wait::Send => self.play_step(now, slot),
             }

@@ -23,6 +23,9 @@ const MESSAGES_AT_ONCE: usize = 1_024;
 /// Rounds after which the system is asked for further events, however much there is to do.
 const MAX_ROUNDS: usize = 2;
 
+/// Time in which the peer of a script takes nothing of what it is sent, after which the script has failed.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+
 /// Time for the queue to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
@@ -118,6 +121,7 @@ pub async fn inject(
         executor,
         peer: opened.peer,
         report,
+        full_since: None,
         passed: None,
         stopped: false,
     };
@@ -183,11 +187,19 @@ impl Driver<'_> {
             let taken = self.take_in(cx, link, machine);
             let received = taken != Taken::Nothing;
             let mut moved = received;
+            let mut has_more = received;
             let seen_until = match taken {
                 Taken::Nothing => None,
                 Taken::Some | Taken::All => self.work.note_round(Instant::now()),
             };
+            let mut left = MESSAGES_AT_ONCE;
             self.due = loop {
+                if left == 0 {
+                    // There is more to do; what was sent is written first, and signals are heard.
+                    has_more = true;
+                    break self.due;
+                }
+                left -= 1;
                 let now = Instant::now();
                 let time = match seen_until {
                     Some(seen_until) => time_to_judge(seen_until, now, self.due),
@@ -218,7 +230,7 @@ impl Driver<'_> {
                 machine.stop(Instant::now());
                 continue;
             }
-            if received {
+            if has_more {
                 continue;
             }
             let quiet_due = self.quiet.due(now, machine);
@@ -251,29 +263,32 @@ impl Driver<'_> {
             return Taken::Nothing;
         }
         let now = Instant::now();
-        for count in 0..MESSAGES_AT_ONCE {
-            match link.poll_event(cx, &mut |scope| machine.reads(scope)) {
-                Poll::Ready(LinkEvent::Message { from, bytes }) => {
-                    machine.handle_message(now, from, &bytes);
-                }
-                Poll::Ready(LinkEvent::Ready(scope)) => machine.ready(now, scope),
-                Poll::Ready(
-                    LinkEvent::PeerLost { peer, error }
-                    | LinkEvent::MessageLost { peer, error, .. },
-                ) => {
+        let mut count = 0;
+        while count < MESSAGES_AT_ONCE {
+            let Poll::Ready(event) = link.poll_event(cx, &mut |scope| machine.reads(scope)) else {
+                return if count == 0 {
+                    Taken::Nothing
+                } else {
+                    Taken::All
+                };
+            };
+            count += event.messages();
+            match event {
+                LinkEvent::Message { from, bytes } => machine.handle_message(now, from, &bytes),
+                LinkEvent::Ready(scope) => machine.ready(now, scope),
+                LinkEvent::PeerLost { peer, error }
+                | LinkEvent::MessageLost { peer, error, .. } => {
                     if machine.lost(now, Some(peer)) == Loss::OfAll {
                         self.driving.lost = Some(error);
                         return Taken::All;
                     }
                 }
-                Poll::Ready(LinkEvent::PeerUp(_) | LinkEvent::Absorbed) => {}
-                Poll::Ready(LinkEvent::Down(error)) => {
+                LinkEvent::PeerUp(_) | LinkEvent::Absorbed => {}
+                LinkEvent::Down(error) => {
                     machine.lost(now, None);
                     self.driving.lost = Some(error);
                     return Taken::All;
                 }
-                Poll::Pending if count == 0 => return Taken::Nothing,
-                Poll::Pending => return Taken::All,
             }
         }
         Taken::Some
@@ -465,6 +480,8 @@ struct Injecting<'a> {
     executor: &'a mut Executor,
     peer: Option<Peer>,
     report: &'a mut dyn FnMut(StepReport),
+    /// Since when the peer takes nothing.
+    full_since: Option<Instant>,
     passed: Option<bool>,
     stopped: bool,
 }
@@ -472,6 +489,19 @@ struct Injecting<'a> {
 impl Machine for Injecting<'_> {
     fn poll(&mut self, now: Instant) -> Action {
         if self.stopped {
+            return Action::Over;
+        }
+        if let Some(since) = self.full_since {
+            let until = since + STALLED_AFTER;
+            if now < until {
+                return Action::Wait(Some(until));
+            }
+            let seconds = STALLED_AFTER.as_secs();
+            warn!(
+                leg = "carrier",
+                seconds, "the script ends: its peer takes nothing more"
+            );
+            self.passed = Some(false);
             return Action::Over;
         }
         match self.executor.poll_output(now) {
@@ -497,9 +527,13 @@ impl Machine for Injecting<'_> {
         self.executor.handle_message(message.clone());
     }
 
-    fn blocked(&mut self, _scope: Scope) {}
+    fn blocked(&mut self, _scope: Scope) {
+        self.full_since.get_or_insert_with(Instant::now);
+    }
 
-    fn ready(&mut self, _now: Instant, _scope: Scope) {}
+    fn ready(&mut self, _now: Instant, _scope: Scope) {
+        self.full_since = None;
+    }
 
     fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
         self.stopped = true;

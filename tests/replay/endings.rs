@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -245,6 +246,32 @@ fn ctrl_c_ends_a_script_with_130() {
     let mut line = String::new();
     BufRead::read_line(&mut out, &mut line).expect("the first step is told");
     assert_eq!(line, "ok      1  ping\n");
+    send(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn a_script_waits_for_a_peer_that_reads_nothing_and_ctrl_c_ends_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let carrier = format!("tcp://{}", listener.local_addr().expect("it is bound"));
+    let mut child = Command::new(PROGRAM)
+        .args(["inject", "--carrier", &carrier])
+        .args(["repeat 100000", "data 010203 zero:32768", "end"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let _deaf = listener.accept().expect("it connects");
+    let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    // It tells that it waits after two seconds.
+    BufRead::read_line(&mut told, &mut line).expect("it says so");
+    assert!(line.contains("waiting: "), "{line}");
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let resident = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = resident.and_then(|line| line.split_whitespace().nth(1));
+    let kilobytes: u64 = kilobytes.expect("VmRSS").parse().expect("a number");
+    assert!(kilobytes < 64 * 1024, "{kilobytes} kB of three gigabytes");
     send(&child, Signal::INT);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }

@@ -289,6 +289,36 @@ fn a_flood_of_datagrams_for_a_server_that_takes_nothing_is_dropped_beyond_a_boun
 }
 
 #[test]
+fn what_a_client_sends_before_its_server_is_there_is_written_to_its_end() {
+    let address = ministream_fixtures::unused_address();
+    // Until they are due, as many are read as may wait in all.
+    let late = [&QUIET[..], &["--fault", "latency=200ms"]].concat();
+    let proxy = Proxy::start(FREE, &format!("tcp://{address}"), &late);
+    let mut message = 32_772_u32.to_be_bytes().to_vec();
+    message.extend([0xa0, 1, 2, 3]);
+    message.extend(pattern(32_768));
+    // More than a connection takes at once.
+    let sent = message.repeat(200);
+    let mut client = TcpStream::connect(address_of(&proxy)).unwrap();
+    let all = sent.clone();
+    let sending = thread::spawn(move || {
+        client.write_all(&all).unwrap();
+        client
+    });
+    thread::sleep(Duration::from_millis(600));
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    server
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let mut came = vec![0; sent.len()];
+    server.read_exact(&mut came).unwrap();
+    assert!(came == sent);
+    sending.join().unwrap();
+}
+
+#[test]
 fn bursts_of_large_frames_pass_between_an_application_and_its_router() {
     // A router that sends every frame back.
     let router = service(|mut stream| {

@@ -4,12 +4,15 @@
 /// The longest line that is a command.
 pub const LONGEST_COMMAND: usize = 32;
 
+/// Bytes that are sent for a command, at most.
+const MAX_SENT_BYTES: usize = 64 << 20;
+
 /// A request to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `echo`: send back all that follows.
     Echo,
-    /// `send N`: send so many bytes of the payload `seq`, and close.
+    /// `send N`: send so many bytes of the payload `seq`, and close; at most 64 MiB.
     Send(usize),
     /// `take N`: read N bytes, and report how many of them were those of the payload `seq`. So a
     /// peer is judged by the bytes that it handed on, and not by the way it carries them back.
@@ -31,7 +34,8 @@ pub fn command(line: &[u8]) -> Option<Command> {
             let (name, count) = std::str::from_utf8(line).ok()?.split_once(' ')?;
             let count = count.parse().ok()?;
             match name {
-                "send" => Some(Command::Send(count)),
+                // A peer may say anything, and they are made at once.
+                "send" => (count <= MAX_SENT_BYTES).then_some(Command::Send(count)),
                 "take" => Some(Command::Take(count)),
                 _ => None,
             }

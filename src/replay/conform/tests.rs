@@ -504,6 +504,7 @@ fn commands_are_lines_to_the_letter() {
     assert_eq!(command(b"open"), Some(Command::Open));
     assert_eq!(command(b"last"), Some(Command::Last));
     assert_eq!(command(b"send 200000"), Some(Command::Send(200_000)));
+    assert_eq!(command(b"send 1000000000000"), None);
     for line in [
         &b""[..],
         b"echo ",

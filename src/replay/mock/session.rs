@@ -47,6 +47,8 @@ pub(super) struct Session<P> {
     pub(super) changed: Instant,
     /// When the client last did.
     pub(super) last_received: Instant,
+    /// When it was read again after its client had taken nothing.
+    pub(super) read_again: Instant,
     pub(super) wake: Option<Instant>,
 }
 
@@ -76,6 +78,8 @@ pub(super) enum Wait {
     ForClient,
     /// Nothing: it is over.
     Over,
+    /// Nothing: the client was silent for too long.
+    OutOfPatience,
 }
 
 impl<P> Session<P> {
@@ -106,6 +110,7 @@ impl<P> Session<P> {
             close: None,
             changed: now,
             last_received: now,
+            read_again: now,
             wake: None,
         }
     }
@@ -129,7 +134,7 @@ impl<P> Session<P> {
             return Wait::Over;
         }
         if self.awaits_late_proof() {
-            return until_or_over(self.changed + patience, now);
+            return until_out_of_patience(self.changed + patience, now);
         }
         if self.is_closed_by_us() {
             return Wait::Over;
@@ -138,27 +143,30 @@ impl<P> Session<P> {
             return Wait::ForClient;
         }
         let since = self.changed.max(self.last_received);
+        let patient_until = since.max(self.read_again) + patience;
         let Some(script) = script else {
             // A client that has said something owes the rest.
             return match (self.received.is_empty(), self.is_examined()) {
                 // One that is there owes a sign of it.
-                (true, _) if self.allowance.is_limited() => until_or_over(since + patience, now),
+                (true, _) if self.allowance.is_limited() => {
+                    until_out_of_patience(patient_until, now)
+                }
                 (true, _) => Wait::ForClient,
-                (false, true) => until_or_over(since + patience, now),
+                (false, true) => until_out_of_patience(patient_until, now),
                 (false, false) => self.examination(now),
             };
         };
         match script.steps.get(self.next_step) {
             Some(step) if self.progress < step.gate && !self.is_examined() => self.examination(now),
-            Some(step) if self.progress < step.gate => until_or_over(since + patience, now),
+            Some(step) if self.progress < step.gate => until_out_of_patience(patient_until, now),
             Some(step) if since + step.delay > now => Wait::Until(since + step.delay),
             // Until the client has proven its address by answering.
             Some(step) if !step.is_bare_close() && !self.allowance.admits(step.message_bytes()) => {
-                until_or_over(since + patience, now)
+                until_out_of_patience(patient_until, now)
             }
             Some(_) => Wait::Send,
             // The recorded client had the last word; it may take its time.
-            None => until_or_over(since + patience, now),
+            None => until_out_of_patience(patient_until, now),
         }
     }
 
@@ -318,9 +326,9 @@ impl<P> Session<P> {
     }
 }
 
-fn until_or_over(at: Instant, now: Instant) -> Wait {
+fn until_out_of_patience(at: Instant, now: Instant) -> Wait {
     if now >= at {
-        Wait::Over
+        Wait::OutOfPatience
     } else {
         Wait::Until(at)
     }

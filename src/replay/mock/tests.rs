@@ -383,6 +383,32 @@ fn only_the_peer_of_a_conversation_is_heard() {
 }
 
 #[test]
+fn a_client_that_is_not_read_is_not_called_silent() {
+    let mut rig = Rig::new(two(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"o");
+    rig.mock.handle_blocked(7);
+    assert_eq!(rig.sent(6_000), []);
+    assert_eq!(rig.outcomes, []);
+    // It takes messages again, and what it has sent meanwhile is read.
+    let now = rig.now;
+    rig.mock.handle_ready(now, 7);
+    assert_eq!(rig.sent(100), []);
+    rig.send(7, server, b"ne");
+    assert_eq!(rig.sent(100)[0].1, frame(0x50, A, b"first"));
+    // Read, it is.
+    let silent = rig.open(7, B);
+    rig.send(7, silent, b"t");
+    rig.mock.handle_blocked(7);
+    assert_eq!(rig.sent(6_000), []);
+    let now = rig.now;
+    rig.mock.handle_ready(now, 7);
+    rig.sent(5_000);
+    let results: Vec<_> = rig.outcomes.iter().map(|outcome| outcome.result).collect();
+    assert_eq!(results.last(), Some(&ReplayResult::NoReply), "{results:?}");
+}
+
+#[test]
 fn an_answer_at_a_speed_slower_than_any_clock_does_not_go_at_once() {
     let options = MockOptions {
         speed: Some(1e-300),

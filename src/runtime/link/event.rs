@@ -6,9 +6,6 @@ use super::error::LinkError;
 use super::peer::{Peer, Scope};
 use crate::wire::{FrameType, StreamId};
 
-/// Turns without an event after which a link gives [`LinkEvent::Absorbed`]: others come first.
-pub(super) const MAX_SILENT_TURNS: usize = 4;
-
 /// An event on a link.
 #[derive(Debug)]
 pub enum LinkEvent {
@@ -48,6 +45,17 @@ pub enum LinkEvent {
     Absorbed,
     /// The link is gone and of no further use.
     Down(LinkError),
+}
+
+impl LinkEvent {
+    /// The messages of a caller's round that it counts for. What is absorbed may be a megabyte that
+    /// was decrypted for nothing.
+    pub(in crate::runtime) const fn messages(&self) -> usize {
+        match self {
+            Self::Absorbed => 256,
+            _ => 1,
+        }
+    }
 }
 
 /// Whether a link takes more messages.

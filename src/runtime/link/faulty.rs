@@ -10,13 +10,19 @@ use bytes::Bytes;
 use tracing::info;
 
 use super::error::LinkError;
-use super::event::{LinkCounts, LinkEvent, MAX_SILENT_TURNS, Room};
+use super::event::{LinkCounts, LinkEvent, Room};
 use super::parcel::Parcel;
 use super::peer::{Peer, Role, Scope};
 use super::plain::PlainLink;
 use crate::fault::{Engine, FaultKind, FaultSpec, FaultStats, Faults, LaneEvent, Parcelled};
 use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
+
+/// Messages that are lost, or late, in one go: others come first.
+const MAX_LATE_MESSAGES: usize = 64;
+
+/// Bytes under way to one of many peers at which no more are taken for it.
+const FULL_LANE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The faults that all links of a run have, one after the other.
 #[derive(Clone, Debug)]
@@ -143,6 +149,8 @@ pub struct FaultyLink {
     blocked: Vec<Scope>,
     /// We asked the sender to wait.
     full: bool,
+    /// The same for one peer.
+    full_peers: Vec<Peer>,
     /// The link is of no further use.
     down: bool,
     alarm: Alarm,
@@ -166,6 +174,7 @@ impl FaultyLink {
             events: VecDeque::new(),
             blocked: Vec::new(),
             full: false,
+            full_peers: Vec::new(),
             down: false,
             alarm: Alarm::new(),
         }
@@ -184,7 +193,7 @@ impl FaultyLink {
         cx: &mut Context<'_>,
         reads: &mut dyn FnMut(Scope) -> bool,
     ) -> Poll<LinkEvent> {
-        for _ in 0..MAX_SILENT_TURNS {
+        for _ in 0..MAX_LATE_MESSAGES {
             let now = Instant::now();
             self.pass_outgoing(cx, now);
             if let Some(event) = self.events.pop_front() {
@@ -271,6 +280,7 @@ impl FaultyLink {
     /// wait.
     fn unblock(&mut self, peer: Peer) {
         self.blocked.retain(|blocked| *blocked != Scope::Peer(peer));
+        self.full_peers.retain(|full| *full != peer);
     }
 
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
@@ -312,6 +322,13 @@ impl FaultyLink {
             self.full = true;
             return Room::Full(Scope::All);
         }
+        // One that reads nothing must not use up the room of all.
+        if matches!(key, Key::Peer(_)) && self.outgoing.lane_bytes(&key) >= FULL_LANE_BYTES {
+            if !self.full_peers.contains(&to) {
+                self.full_peers.push(to);
+            }
+            return Room::Full(Scope::Peer(to));
+        }
         // More for a peer that takes nothing would only wait here, until all others had to wait, too.
         let scope = Scope::Peer(to);
         if self.blocked.contains(&scope) {
@@ -351,6 +368,19 @@ impl FaultyLink {
         for key in broken {
             self.sever(key);
         }
+        let Self {
+            full_peers,
+            outgoing,
+            events,
+            ..
+        } = self;
+        full_peers.retain(|peer| {
+            let is_full = outgoing.lane_bytes(&Key::Peer(*peer)) > FULL_LANE_BYTES / 2;
+            if !is_full {
+                events.push_back(LinkEvent::Ready(Scope::Peer(*peer)));
+            }
+            is_full
+        });
         if self.full && self.outgoing.has_room() {
             self.full = false;
             self.events.push_back(LinkEvent::Ready(Scope::All));
@@ -492,11 +522,15 @@ mod tests {
 
     /// A server's link, where messages of clients are late, and one of the clients.
     async fn listening() -> (FaultyLink, std::net::TcpStream, Peer) {
+        listening_with("c2s: latency=1h").await
+    }
+
+    async fn listening_with(faults: &str) -> (FaultyLink, std::net::TcpStream, Peer) {
         let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let any = [Allowed::Anybody].into_iter().collect();
         let options = TcpOptions::new(Prefix::U32, usize::MAX);
         let (link, address) = TcpLink::listen(&local.into(), any, options).await.unwrap();
-        let faults = Faults::of(&["c2s: latency=1h".parse().unwrap()], &[]);
+        let faults = Faults::of(&[faults.parse().unwrap()], &[]);
         let plan = FaultPlan::new(faults, [1; 32]);
         let mut link = FaultyLink::before(PlainLink::Tcp(link), None, &plan, Role::Server);
         let client = std::net::TcpStream::connect(address).unwrap();
@@ -554,6 +588,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_under_way_to_one_peer_leaves_room_for_others() {
+        use std::io::Read as _;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut link, mut client, peer) = listening_with("s2c: latency=200ms").await;
+            std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
+            let mut count = 0;
+            let scope = loop {
+                count += 1;
+                if let Room::Full(scope) = link.send(peer, message()) {
+                    break scope;
+                }
+            };
+            assert_eq!(scope, Scope::Peer(peer));
+            assert!(count * MESSAGE_BYTES <= FULL_LANE_BYTES);
+            loop {
+                match step(&mut link).await {
+                    None | Some(LinkEvent::Absorbed) => {}
+                    Some(LinkEvent::Ready(scope)) => break assert_eq!(scope, Scope::Peer(peer)),
+                    Some(other) => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(link.send(peer, message()), Room::Free);
+        });
+    }
+
+    #[test]
     fn a_flood_of_messages_that_are_all_late_lets_others_come_first() {
         use std::io::Write as _;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -572,9 +636,9 @@ mod tests {
                     Some(other) => panic!("{other:?}"),
                 }
                 let taken = link.incoming.stats().messages - before;
-                assert!(taken <= MAX_SILENT_TURNS as u64, "{taken} at once");
+                assert!(taken <= MAX_LATE_MESSAGES as u64, "{taken} at once");
             }
-            assert!(absorbed >= 1_000 / MAX_SILENT_TURNS);
+            assert!(absorbed >= 1_000 / MAX_LATE_MESSAGES);
         });
     }
 

@@ -28,6 +28,9 @@ use crate::runtime::socket::Addresses;
 /// Requested size of both socket buffers. The system may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Datagrams of strangers in one go: others come first.
+const MAX_STRANGERS: usize = 64;
+
 /// Messages waiting to be sent at which the link is full.
 const FULL_BYTES: usize = 256 * 1024;
 
@@ -151,7 +154,7 @@ impl UdpLink {
         reads: &mut dyn FnMut(Scope) -> bool,
     ) -> Poll<LinkEvent> {
         self.poll_send(cx);
-        loop {
+        for _ in 0..MAX_STRANGERS {
             self.try_again(cx);
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
@@ -170,32 +173,32 @@ impl UdpLink {
                     if let Some(contact) = self.first_contact.take() {
                         contact.made();
                     }
-                    return Poll::Ready(self.handle_datagram(from, bytes));
+                    if let Some(message) = self.handle_datagram(from, bytes) {
+                        return Poll::Ready(message);
+                    }
                 }
-                Poll::Ready(Err(error)) => {
-                    self.failed(error);
-                    return Poll::Ready(LinkEvent::Absorbed);
-                }
+                Poll::Ready(Err(error)) => self.failed(error),
                 Poll::Pending => return Poll::Pending,
             }
         }
+        Poll::Ready(LinkEvent::Absorbed)
     }
 
-    fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> LinkEvent {
+    fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
         if !self.allow.admits_address(from) {
             if let Some(count) = self.not_allowed.count(()) {
                 warn!(leg = "carrier", peer = %from, count, "peer is not allowed");
             }
-            return LinkEvent::Absorbed;
+            return None;
         }
         // Strangers must not fill the disk.
         if let Some(recorder) = &self.recorder {
             recorder.datagram(from, self.local, &bytes);
         }
-        LinkEvent::Message {
+        Some(LinkEvent::Message {
             from: Some(self.server.unwrap_or(Peer::Address(from))),
             bytes,
-        }
+        })
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(SocketAddr, Bytes)>> {
@@ -466,7 +469,7 @@ mod tests {
     use crate::runtime::Allowed;
 
     #[test]
-    fn each_datagram_of_a_stranger_takes_a_turn_and_is_not_recorded() {
+    fn datagrams_of_strangers_take_turns() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -477,15 +480,57 @@ mod tests {
             let allow = [others].into_iter().collect();
             let (mut link, address) = UdpLink::bind(local, 1 << 30, allow, None).await.unwrap();
             let stranger = std::net::UdpSocket::bind(local).unwrap();
-            for _ in 0..10 {
+            for _ in 0..2 * MAX_STRANGERS {
                 stranger.send_to(&[0xff], address).unwrap();
             }
-            for _ in 0..10 {
+            for _ in 0..2 {
                 let event = poll_fn(|cx| link.poll_event(cx, &mut |_| true)).await;
                 assert!(matches!(event, LinkEvent::Absorbed), "{event:?}");
             }
             let event = poll_fn(|cx| Poll::Ready(link.poll_event(cx, &mut |_| true))).await;
             assert!(event.is_pending(), "{event:?}");
+        });
+    }
+
+    #[test]
+    fn messages_that_were_refused_together_are_sent_again_in_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            // The network refuses the first while the second is sent, which takes note of it.
+            for count in [2, 3] {
+                let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+                let address = server.local_addr().unwrap();
+                drop(server);
+                let patience = Duration::from_secs(30);
+                let addresses = address.into();
+                let link = UdpLink::connect(&addresses, patience, 1 << 30, None);
+                let (mut link, peer) = link.await.unwrap();
+                let mut to_send = 0..count;
+                // As a driver does: input first, and what is sent is written at the end.
+                let mut driven = std::pin::pin!(poll_fn(|cx| {
+                    let event = link.poll_event(cx, &mut |_| true);
+                    for number in &mut to_send {
+                        let _ = link.send(peer, Parcel::raw(vec![number].into()));
+                    }
+                    link.poll_flush(cx);
+                    event.map(drop)
+                }));
+                let waited = tokio::time::timeout(Duration::from_millis(20), driven.as_mut());
+                assert!(waited.await.is_err(), "nobody is there");
+                let server = std::net::UdpSocket::bind(address).unwrap();
+                server
+                    .set_read_timeout(Some(Duration::from_secs(1)))
+                    .unwrap();
+                let hearing = std::thread::spawn(move || {
+                    (0..count).try_for_each(|_| server.recv(&mut [0; 8]).map(drop))
+                });
+                let waited = tokio::time::timeout(Duration::from_millis(1_100), driven);
+                assert!(waited.await.is_err(), "there is no event");
+                hearing.join().unwrap().unwrap();
+            }
         });
     }
 }

@@ -200,7 +200,9 @@ impl Driver {
         cx: &mut Context<'_>,
         watcher: &mut impl Watcher,
     ) -> io::Result<()> {
-        for _ in 0..TURN_MESSAGES * 4 {
+        let mut count = 0;
+        while count < TURN_MESSAGES * 4 {
+            count += 1;
             let event = match &mut self.entrance {
                 Entrance::Frames(acceptor) => match acceptor.poll_accept(cx) {
                     Poll::Ready(Ok((stream, address))) => {
@@ -241,6 +243,7 @@ impl Driver {
                     }
                 }
             };
+            count += event.messages() - 1;
             self.entered(event, watcher)?;
         }
         // There may be more; others first.
@@ -402,7 +405,7 @@ impl Driver {
                 Poll::Ready(LegEvent::Received(bytes)) => {
                     self.received(id, side, bytes, watcher)?;
                 }
-                Poll::Ready(LegEvent::Absorbed) => {}
+                Poll::Ready(LegEvent::Absorbed) => break,
                 Poll::Ready(LegEvent::Room) => {
                     pair.has_room(side);
                     self.mark_source(id, side);

@@ -173,7 +173,8 @@ impl Pair {
                         // Whoever waited for the connection may send on.
                         Poll::Ready(ServerEvent::Leg(LegEvent::Room))
                     } else {
-                        Poll::Pending
+                        // It wakes us when it can be written again only if it was asked once.
+                        Poll::Ready(ServerEvent::Leg(LegEvent::Absorbed))
                     }
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(ServerEvent::Refused(error)),

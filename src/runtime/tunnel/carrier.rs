@@ -111,7 +111,7 @@ impl Carrier {
                 taken = Taken::All;
                 break;
             };
-            count += 1;
+            count += event.messages();
             match event {
                 LinkEvent::Message {
                     from,

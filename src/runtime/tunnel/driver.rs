@@ -31,6 +31,9 @@ use crate::units::counted;
 /// Rounds after which the system is asked for further events, however much there is to do.
 const MAX_ROUNDS: usize = 2;
 
+/// Connections accepted in one go.
+const MAX_ACCEPTED: usize = 256;
+
 /// The endpoint with all its sockets, in one task.
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -276,7 +279,7 @@ impl Driver {
 
     fn accept_some(&mut self, now: Instant) -> usize {
         let number = SERVICE;
-        loop {
+        for _ in 0..MAX_ACCEPTED {
             if self.conversations.endpoint.is_short_of_room() {
                 self.conversations.endpoint.close_answered(now);
             }
@@ -310,6 +313,9 @@ impl Driver {
                 }
             }
         }
+        // There may be more; others first.
+        self.conversations.locals.mark(number);
+        0
     }
 
     /// Carries out the endpoint's outputs.

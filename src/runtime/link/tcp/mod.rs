@@ -24,7 +24,6 @@ use self::deadlines::{Deadlines, Late};
 pub use self::options::TcpOptions;
 use self::transport::Spare;
 use self::turns::Turns;
-use super::event::MAX_SILENT_TURNS;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::FlowDirection;
 use crate::runtime::acceptor::Acceptor;
@@ -42,6 +41,9 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
+
+/// Turns without an event in one go, each of which may read 1 MiB: others come first.
+const MAX_SILENT_TURNS: usize = 4;
 
 /// Connections refused in one go: others come first.
 const MAX_TURNED_AWAY: usize = 64;
@@ -679,11 +681,14 @@ impl TcpLink {
             return;
         };
         if let Some(number) = self.by_peer.remove(&number) {
-            // Which may end the connection.
-            self.flush(number);
-            if self.connections.remove(&number).is_some() {
+            if self.flush(number) {
+                self.connections.remove(&number);
                 self.ready.remove(number);
             }
+            // Nobody is told of it.
+            self.events.retain(
+                |event| !matches!(event, LinkEvent::PeerLost { peer: lost, .. } if *lost == peer),
+            );
         }
     }
 

@@ -215,6 +215,7 @@ fn a_connection_that_is_severed_after_a_reset_is_gone_once() {
         // Writing what waits is what finds the reset.
         link.sever(peer);
         assert!(link.connections.is_empty() && link.by_peer.is_empty());
+        assert!(link.events.is_empty(), "{:?}", link.events);
     });
 }
 
