@@ -128,6 +128,54 @@ linear!(a_web_request_that_never_ends, 200, |size| {
     }
 });
 
+linear!(
+    a_web_request_by_the_byte_beside_as_many_recorded,
+    100,
+    |size| {
+        let recorded = recording(size.max(1), |number| {
+            format!("GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
+        });
+        let mut rig = Rig::new(&recorded, Loops::Forever, &[]);
+        rig.receive(syn(id(1), b""));
+        let server = rig.announced[0];
+        rig.receive(client_data(server, b"GET /other?"));
+        for _ in 0..size {
+            rig.receive(client_data(server, b"x"));
+        }
+    }
+);
+
+linear!(web_requests_without_their_bodies, 100, |size| {
+    let request = b"POST / HTTP/1.1\r\nContent-Length: 10000\r\n\r\n";
+    let recorded = recording(size.max(1), |_| request.to_vec());
+    let mut rig = Rig::new(&recorded, Loops::Forever, &[]);
+    rig.receive(syn(id(1), b""));
+    let server = rig.announced[0];
+    rig.receive(client_data(
+        server,
+        b"POST /?other HTTP/1.1\r\nContent-Length: 10000\r\n\r\n",
+    ));
+    for _ in 0..size {
+        rig.receive(client_data(server, b"x"));
+    }
+});
+
+linear!(
+    requests_that_begin_as_none_of_as_many_recorded,
+    100,
+    |size| {
+        let recorded = recording(size.max(1), |number| {
+            format!("request {number}\n").into_bytes()
+        });
+        let mut rig = Rig::new(&recorded, Loops::Forever, &[]);
+        for number in 0..size {
+            rig.receive(syn(id(number as u32 + 1), b""));
+            let server = rig.announced[number];
+            rig.receive(client_data(server, b"other"));
+        }
+    }
+);
+
 linear!(clients_that_ask_when_all_is_taken, 100, |size| {
     let recorded = recording(size.max(1), |number| {
         format!("request {number}\n").into_bytes()

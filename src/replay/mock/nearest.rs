@@ -1,5 +1,7 @@
 //! The similarity of a client's bytes to those of a recorded one.
 
+use hashbrown::HashMap;
+
 /// The longest head of an HTTP request that is looked for.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
@@ -15,20 +17,81 @@ pub(super) enum Nearness {
     Request(usize),
 }
 
-/// Their similarity; `None` if they have too little in common.
-pub(super) fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
-    match (Head::parse(recorded), Head::parse(live)) {
-        (Some(recorded), Some(live)) => recorded.asks_for_the_same(&live).then(|| {
-            let fields = recorded.fields.iter();
-            Nearness::Request(fields.filter(|field| live.fields.contains(field)).count())
-        }),
-        (None, None) => {
-            let pairs = recorded.iter().zip(live);
-            let common = pairs.take_while(|(one, other)| one == other).count();
-            let is_near = common > 0 && 2 * common >= recorded.len().min(live.len());
-            is_near.then_some(Nearness::Bytes(common))
+/// The requests of recorded clients, by what is like them.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// Those of HTTP, by method and path.
+    web: HashMap<Vec<u8>, Vec<usize>>,
+    /// The others, by their first byte.
+    others: HashMap<u8, Vec<usize>>,
+}
+
+impl Requests {
+    pub(super) fn new<'a>(recorded: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut requests = Self::default();
+        for (index, bytes) in recorded.enumerate() {
+            let like = match (Head::parse(bytes), bytes.first()) {
+                (Some(head), _) => requests.web.entry(head.asked_for()),
+                (None, Some(first)) => {
+                    requests.others.entry(*first).or_default().push(index);
+                    continue;
+                }
+                // Nothing is near to one without bytes.
+                (None, None) => continue,
+            };
+            like.or_default().push(index);
         }
-        _ => None,
+        requests
+    }
+
+    /// The numbers of those that may be near to a live one. No other is.
+    pub(super) fn like(&self, live: &Live<'_>) -> &[usize] {
+        let like = match (&live.head, live.bytes.first()) {
+            (Some(head), _) => self.web.get(&head.asked_for()),
+            (None, first) => first.and_then(|first| self.others.get(first)),
+        };
+        like.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a live client has sent of its request.
+#[derive(Debug)]
+pub(super) struct Live<'a> {
+    bytes: &'a [u8],
+    head: Option<Head<'a>>,
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            head: Head::parse(bytes),
+        }
+    }
+
+    /// Whether the body has to come that its head announces.
+    pub(super) fn lacks_body(&self) -> bool {
+        let head = self.head.as_ref();
+        head.is_some_and(|head| !head.is_whole(self.bytes))
+    }
+
+    /// The similarity of one of those that are [like](Requests::like) it; `None` if they have too little in
+    /// common.
+    pub(super) fn nearness(&self, recorded: &[u8]) -> Option<Nearness> {
+        match &self.head {
+            Some(live) => {
+                let recorded = Head::parse(recorded)?;
+                let fields = recorded.fields.iter();
+                let equal = fields.filter(|field| live.fields.contains(field));
+                Some(Nearness::Request(equal.count()))
+            }
+            None => {
+                let pairs = recorded.iter().zip(self.bytes);
+                let common = pairs.take_while(|(one, other)| one == other).count();
+                let shorter = recorded.len().min(self.bytes.len());
+                (common > 0 && 2 * common >= shorter).then_some(Nearness::Bytes(common))
+            }
+        }
     }
 }
 
@@ -36,7 +99,7 @@ pub(super) fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
 /// request with its body, lines where lines were recorded, else as many bytes.
 pub(super) fn is_whole(recorded: &[u8], live: &[u8]) -> bool {
     if let Some(head) = Head::parse(live) {
-        return head.body_bytes <= live.len() - head.bytes;
+        return head.is_whole(live);
     }
     if may_be_http(live) {
         return false;
@@ -96,17 +159,17 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Whether method and path are the same; a query may differ.
-    fn asks_for_the_same(&self, other: &Self) -> bool {
-        self.asked_for() == other.asked_for()
+    /// Whether its body has come, too.
+    fn is_whole(&self, request: &[u8]) -> bool {
+        self.body_bytes <= request.len() - self.bytes
     }
 
-    /// Method and path.
-    fn asked_for(&self) -> [Option<&[u8]>; 2] {
-        let mut words = self.line.split(|byte| *byte == b' ');
+    /// Method and path; a query may differ.
+    fn asked_for(&self) -> Vec<u8> {
+        let mut words = self.line.splitn(3, |byte| *byte == b' ');
         let (method, target) = (words.next(), words.next());
         let path = target.and_then(|target| target.split(|byte| *byte == b'?').next());
-        [method, path]
+        [method, path].map(Option::unwrap_or_default).join(&b' ')
     }
 }
 
@@ -119,6 +182,13 @@ fn is_request_line(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
+        let live = Live::parse(live);
+        let requests = Requests::new([recorded].into_iter());
+        let like = requests.like(&live).first();
+        like.and_then(|_| live.nearness(recorded))
+    }
 
     const RECORDED: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: x:80\r\nAccept: */*\r\n\r\n";
 
@@ -133,6 +203,39 @@ mod tests {
             b"",
         ] {
             assert_eq!(nearness(RECORDED, other), None);
+        }
+    }
+
+    /// The same without the table, which each pair would have to be asked for.
+    fn compared(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
+        let heads = (Head::parse(recorded), Head::parse(live));
+        let is_like = match &heads {
+            (Some(recorded), Some(live)) => recorded.asked_for() == live.asked_for(),
+            (None, None) => true,
+            _ => false,
+        };
+        is_like.then(|| Live::parse(live).nearness(recorded))?
+    }
+
+    #[test]
+    fn nothing_is_near_but_what_is_looked_up() {
+        let samples = [
+            RECORDED,
+            b"POST /a HTTP/1.1\r\nContent-Length: 1\r\n\r\nb",
+            b"GET  HTTP/1.1\r\n\r\n",
+            b"GET /a\r\n\r\n",
+            b"EHLO one\r\n",
+        ];
+        let cuts = |bytes: &'static [u8]| (0..=bytes.len()).map(|cut| &bytes[..cut]);
+        for recorded in samples.into_iter().flat_map(cuts) {
+            for live in samples.into_iter().flat_map(cuts) {
+                let text = (recorded.escape_ascii(), live.escape_ascii());
+                assert_eq!(
+                    nearness(recorded, live),
+                    compared(recorded, live),
+                    "{text:?}"
+                );
+            }
         }
     }
 

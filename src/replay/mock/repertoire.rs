@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Matched;
 use super::candidates::{Candidates, Length, Streams};
-use super::nearest;
+use super::nearest::{self, Live, Requests};
 use super::script::Script;
 use crate::replay::compare::Masks;
 use crate::replay::options::Loops;
@@ -21,6 +21,8 @@ pub(super) struct Repertoire {
     left: BTreeSet<(u64, usize)>,
     /// The bytes of their clients.
     streams: Streams,
+    /// What their clients sent before the server first spoke.
+    requests: Requests,
 }
 
 /// The result of looking for a recorded conversation.
@@ -60,6 +62,7 @@ impl Repertoire {
     pub(super) fn new(scripts: Vec<Script>, loops: Loops) -> Self {
         let mut repertoire = Self {
             streams: Streams::new(&scripts),
+            requests: Requests::new(scripts.iter().map(Script::first_burst)),
             scripts,
             loops,
             left: BTreeSet::new(),
@@ -189,11 +192,24 @@ impl Repertoire {
         if is_undecided || search == Search::Same {
             return Choice::Open;
         }
-        let available = (0..scripts.len()).filter(|&index| is_available(index));
-        let near = available.filter_map(|index| {
-            let nearness = nearest::nearness(scripts[index].first_burst(), received)?;
-            Some((nearness, Reverse(preference(index)), index))
-        });
+        // Which is the nearest does not matter before all of the request has come.
+        if !is_closed && nearest::may_be_http(received) {
+            return Choice::Open;
+        }
+        let live = Live::parse(received);
+        let like = self.requests.like(&live).iter().copied();
+        let mut near = like
+            .filter(|&index| is_available(index))
+            .filter_map(|index| {
+                let nearness = live.nearness(scripts[index].first_burst())?;
+                Some((nearness, Reverse(preference(index)), index))
+            });
+        if !is_closed && live.lacks_body() {
+            return match near.next() {
+                Some(_) => Choice::Open,
+                None => Choice::TurnedAway,
+            };
+        }
         match near.max() {
             Some((.., index))
                 if is_closed || nearest::is_whole(scripts[index].first_burst(), received) =>
@@ -201,7 +217,7 @@ impl Repertoire {
                 Choice::Made(index, Matched::Nearest)
             }
             Some(_) => Choice::Open,
-            None if is_closed || nearest::may_be_http(received) => Choice::Open,
+            None if is_closed => Choice::Open,
             None => Choice::TurnedAway,
         }
     }
