@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ministream::carrier::Carrier;
 use ministream::dissect::Collected;
-use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
+use ministream::endpoint::{Config, Endpoint, Event, Handle, Limits, Open, Output, Scope};
 use ministream::fault::{Engine, FaultSpec, Faults};
 use ministream::keys::Keys;
 use ministream::net::Side;
@@ -22,6 +22,7 @@ use crate::count::linear;
 struct Rig {
     endpoint: Endpoint<u32>,
     now: Instant,
+    accepted: Vec<Handle>,
     /// Server ids, as they were announced.
     announced: Vec<[u8; 3]>,
 }
@@ -31,6 +32,7 @@ impl Rig {
         Self {
             endpoint: Endpoint::new(config, [1; 32]),
             now: Instant::now(),
+            accepted: Vec::new(),
             announced: Vec::new(),
         }
     }
@@ -53,6 +55,7 @@ impl Rig {
                 }
                 Output::Event(Event::Incoming { conversation, .. }) => {
                     self.endpoint.accept(self.now, conversation);
+                    self.accepted.push(conversation);
                 }
                 Output::Event(Event::Data {
                     conversation,
@@ -100,6 +103,38 @@ linear!(conversations_of_as_many_peers, 600, |size| {
     }
     rig.wait(Duration::from_secs(1_000));
     assert!(rig.endpoint.is_empty());
+});
+
+/// Conversations with peers that take nothing, which end at once.
+fn ending_unanswered(size: usize, peer: impl Fn(u32) -> u32) {
+    let mut config = Config::default();
+    config.limits = Limits {
+        total: size,
+        per_peer: size,
+        half_open: size,
+        half_open_per_peer: size,
+    };
+    let mut rig = Rig::new(config);
+    rig.endpoint.handle_link_blocked(Scope::All);
+    let destination = sample_destination();
+    for number in 0..size as u32 {
+        rig.receive(peer(number), syn(id(number + 1), &destination));
+    }
+    assert_eq!(rig.endpoint.conversation_count(), size);
+    for handle in std::mem::take(&mut rig.accepted) {
+        rig.endpoint.abort(rig.now, handle);
+    }
+    rig.drain();
+    rig.endpoint.handle_link_lost(rig.now, Scope::All);
+    assert!(rig.endpoint.is_empty());
+}
+
+linear!(ends_of_one_peer_that_takes_nothing, 600, |size| {
+    ending_unanswered(size, |_| 1);
+});
+
+linear!(ends_of_as_many_peers_that_take_nothing, 600, |size| {
+    ending_unanswered(size, |number| number);
 });
 
 linear!(forged_addresses_beyond_a_limit_of_many, 300, |size| {
