@@ -251,3 +251,31 @@ fn an_unknown_id_is_not_taken_for_that_of_a_conversation_on_another_channel() {
     let told = watch.pass(one, B, &message(0xa0, 9, b"x"));
     assert!(told.starts_with("c2s - "), "{told}");
 }
+
+#[test]
+fn a_conversation_whose_messages_were_anothers_waits_for_its_answer_again() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    // It is reported 30 s later, and who waits for an answer is looked through then.
+    watch.pass(udp, A, &syn(8));
+    watch.pass(udp, B, &message(0x52, 8, &[]));
+    watch.wait(29_990);
+    for (from, message, expected) in [
+        (A, syn(1), "c2s c2 opens"),
+        (A, syn(2), "c2s c3 opens"),
+        // Taken for the older one's.
+        (A, message(0xa0, 9, b"x"), "c2s c2 carries"),
+        (A, message(0xa2, 9, &[]), "c2s c2 closes c2s"),
+    ] {
+        assert_eq!(watch.pass(udp, from, &message), expected);
+    }
+    watch.wait(10);
+    watch.pass(udp, A, &[0xff]);
+    assert_eq!(watch.events(), ["c1 000008/- refused 0/0 0/0"]);
+    assert_eq!(watch.pass(udp, B, &ack(2, 9)), "s2c c3 accepts 000009");
+    watch.wait(60_000);
+    watch.pass(udp, A, &syn(3));
+    let told = watch.events();
+    let no_answer = "warn ms.syn_no_answer #3".to_owned();
+    assert!(told.contains(&no_answer), "{told:?}");
+}
