@@ -84,6 +84,41 @@ fn lines_within(most: u64, lines: &[String]) -> bool {
     }
 }
 
+/// The record of a conversation that is over.
+fn end_line(conversation: usize, state: &str) -> String {
+    format!(
+        r#"{{"record":"conversation","conv":"c{conversation}","state":"{state}","peer_view":null}}"#
+    )
+}
+
+#[test]
+fn of_records_the_messages_of_named_conversations_are_kept_and_no_others() {
+    let both = |number| [message_line(number), end_line(number, "open")];
+    let lines: Vec<String> = (1..=3).flat_map(both).collect();
+    let input = [HEADER, &lines.join("\n")].join("\n");
+    let read = |wanted| {
+        NdjsonReader::new(Cursor::new(&input), wanted)
+            .read()
+            .unwrap()
+    };
+    let named = [1, 3].map(ConversationId);
+    for (named, kept) in [(None, &[1, 2, 3][..]), (Some(named.into()), &[1, 3])] {
+        let recording = read(Wanted {
+            named,
+            ..Wanted::default()
+        });
+        let found: Vec<_> = recording.conversations.iter().collect();
+        let ids: Vec<u64> = found.iter().map(|conversation| conversation.id.0).collect();
+        assert_eq!(ids, kept);
+        assert!(
+            found
+                .iter()
+                .all(|conversation| conversation.messages.len() == 1)
+        );
+        assert_eq!(recording.skipped, []);
+    }
+}
+
 #[test]
 fn messages_without_bytes_fill_a_recording_with_what_is_kept_of_them() {
     const COUNT: usize = 2_000;
@@ -139,9 +174,7 @@ fn what_is_not_recorded_leaves_its_memory_to_others() {
     assert_eq!(recording.skipped_counts, counts);
 
     let conversation = |number| {
-        let end = format!(
-            r#"{{"record":"conversation","conv":"c{number}","state":"mid_stream","peer_view":null}}"#
-        );
+        let end = end_line(number, "mid_stream");
         [vec![message_line(number); 100], vec![end]].concat()
     };
     let alone = needed(|most| lines_within(most, &conversation(1)));
