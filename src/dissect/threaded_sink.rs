@@ -42,7 +42,8 @@ const BATCHES: usize = 4;
 /// Bytes of messages after which a batch is handed on.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// Items after which a batch is handed on.
+/// Items after which a batch is handed on. Both are counted where a packet ends; within a packet a
+/// batch takes twice as much.
 const BATCH_LENGTH: usize = 1_024;
 
 impl<S> ThreadedSink<S>
@@ -87,6 +88,17 @@ where
 }
 
 impl<S: Sink> ThreadedSink<S> {
+    /// Makes room for one more item. One packet may release a million of them, and behind the last
+    /// packet of a capture come those of all that ends with it.
+    #[inline]
+    fn make_room(&mut self) -> Result<(), S::Error> {
+        if self.batch.is_overfull() {
+            self.pass_on()
+        } else {
+            Ok(())
+        }
+    }
+
     fn pass_on(&mut self) -> Result<(), S::Error> {
         let Some(empty) = self.batches.empty(Batch::default) else {
             return self.end_early();
@@ -119,28 +131,28 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     type Error = S::Error;
 
     fn flow(&mut self, flow: &FlowReport) -> Result<(), S::Error> {
+        self.make_room()?;
         self.batch.items.push(Item::Flow(Box::new(flow.clone())));
         Ok(())
     }
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), S::Error> {
+        self.make_room()?;
         self.batch.push(event);
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding) -> Result<(), S::Error> {
+        self.make_room()?;
         let finding = Box::new(finding.clone());
         self.batch.items.push(Item::Finding(finding));
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), S::Error> {
+        self.make_room()?;
         let conversation = Box::new(conversation.clone());
         self.batch.items.push(Item::Conversation(conversation));
-        // At the end of a capture, many come between two packets.
-        if self.batch.is_full() {
-            self.pass_on()?;
-        }
         Ok(())
     }
 
@@ -249,9 +261,19 @@ impl Batch {
         self.items.len() >= BATCH_LENGTH || self.bytes.len() >= BATCH_BYTES
     }
 
+    /// Whether it takes no more even within a packet.
+    #[inline]
+    const fn is_overfull(&self) -> bool {
+        self.items.len() >= 2 * BATCH_LENGTH || self.bytes.len() >= 2 * BATCH_BYTES
+    }
+
     fn clear(&mut self) {
         self.items.clear();
         self.events.clear();
+        // A single huge message does not stay for good.
+        if self.bytes.capacity() > 4 * BATCH_BYTES {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.routes.clear();
         self.hashes.clear();

@@ -4,7 +4,7 @@ use super::*;
 use crate::capture::CaptureFile;
 use crate::capture::PacketSource;
 use crate::conversation::EndOfInput;
-use crate::dissect::{DissectOptions, Dissector};
+use crate::dissect::{Collected, DissectOptions, Dissector};
 
 /// All its calls, in words; refuses when it has had enough.
 #[derive(Debug, Default)]
@@ -132,4 +132,62 @@ fn packets_that_told_nothing_have_no_end() {
     }
     drop(leave);
     assert_eq!(threaded.finish().unwrap().unwrap().packet_ends, 0);
+}
+
+/// What comes of one packet, or behind the last one.
+fn told_without_a_packet_end(tell: impl Fn(&mut ThreadedSink<Words>)) {
+    const COUNT: usize = 3 * BATCHES * BATCH_LENGTH;
+    let mut threaded = ThreadedSink::spawn(Words::default()).unwrap();
+    for number in 0..COUNT {
+        tell(&mut threaded);
+        assert!(threaded.awaits_packet_end(), "its end is still to be told");
+        let Batch { items, bytes, .. } = &threaded.batch;
+        assert!(items.len() <= 2 * BATCH_LENGTH, "{number}");
+        assert!(bytes.len() < 2 * BATCH_BYTES + 1_024, "{number}");
+    }
+    assert_eq!(threaded.finish().unwrap().unwrap().told.len(), COUNT);
+}
+
+fn message(payload: &[u8]) -> MessageEvent<'_> {
+    MessageEvent {
+        number: 1,
+        packet: 1,
+        time: Timestamp::default(),
+        elapsed_us: 0,
+        encapsulation: Encapsulation::default(),
+        carrier: Carrier::TcpU16,
+        source: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        target: SocketAddr::from(([192, 0, 2, 2], 9_004)),
+        direction: None,
+        message: RawMessage::Short(payload),
+        conversation: None,
+        meaning: Meaning::Untracked,
+        session: None,
+        router_ns: None,
+        sent_as: None,
+        destination_hash: None,
+        findings: &[],
+    }
+}
+
+#[test]
+fn what_one_packet_releases_and_what_ends_with_a_capture_is_handed_on_in_parts() {
+    told_without_a_packet_end(|sink| sink.message(&message(&[])).unwrap());
+    told_without_a_packet_end(|sink| sink.message(&message(&[0; 1_000])).unwrap());
+    let mut seen = Collected::default();
+    dissect("udp-orphan.pcap", &mut seen).unwrap();
+    told_without_a_packet_end(|sink| sink.flow(&seen.flows[0]).unwrap());
+    told_without_a_packet_end(|sink| sink.finding(&seen.findings[0]).unwrap());
+    told_without_a_packet_end(|sink| sink.conversation(&seen.conversations[0]).unwrap());
+}
+
+#[test]
+fn a_batch_keeps_no_memory_of_a_huge_message() {
+    let mut batch = Batch::default();
+    batch.push(&message(&vec![0; 16 << 20]));
+    batch.clear();
+    assert_eq!(batch.bytes.capacity(), 0);
+    batch.push(&message(&vec![0; BATCH_BYTES]));
+    batch.clear();
+    assert!(batch.bytes.capacity() >= BATCH_BYTES, "it is used again");
 }
