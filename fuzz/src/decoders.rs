@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use arbitrary::{Result, Unstructured};
 use ministream::carrier::Item;
+use ministream::carrier::i2cp::gzip::Inflater;
 use ministream::carrier::i2cp::{self, I2cpItem, Sender};
 use ministream::carrier::length_prefixed::{self, Prefix};
 use ministream::wire::looks_like_message;
@@ -103,7 +104,7 @@ fn prefixed(prefix: Prefix, steps: &[Step<'_>], cuts: &[u8]) -> Found {
 }
 
 fn session(sender: Sender, steps: &[Step<'_>], cuts: &[u8]) -> Found {
-    let mut decoder = i2cp::Decoder::new();
+    let (mut decoder, mut inflater) = (i2cp::Decoder::new(), Inflater::new());
     let mut found = Found::new();
     let mut emit = |item: I2cpItem<'_>| -> std::result::Result<(), Infallible> {
         found.push(format!("{item:?}"));
@@ -113,15 +114,15 @@ fn session(sender: Sender, steps: &[Step<'_>], cuts: &[u8]) -> Found {
         let Ok(()) = match *step {
             Step::Bytes(bytes) => {
                 pieces(bytes, cuts, |piece| {
-                    let Ok(()) = decoder.push(sender, piece, &mut emit);
+                    let Ok(()) = decoder.push(sender, piece, &mut inflater, &mut emit);
                 });
                 Ok(())
             }
-            Step::Gap(missing) => decoder.gap(sender, missing, &mut emit),
-            Step::Cut(missing) => decoder.gap(sender, Some(missing), &mut emit),
+            Step::Gap(missing) => decoder.gap(sender, missing, &mut inflater, &mut emit),
+            Step::Cut(missing) => decoder.gap(sender, Some(missing), &mut inflater, &mut emit),
         };
         assert!(decoder.held_bytes() <= MAX_HELD_BYTES, "held bytes");
     }
-    let Ok(()) = decoder.finish(sender, &mut emit);
+    let Ok(()) = decoder.finish(sender, &mut inflater, &mut emit);
     found
 }

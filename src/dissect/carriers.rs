@@ -15,6 +15,7 @@ use super::servers::{Servers, Waiting};
 use super::streams::{Left, Streams, lacks_bytes};
 use super::{Decided, DecodeAs, FlowReport};
 use crate::carrier::detect::{CarrierVerdict, Detector, Piece, Trace, UdpDetector};
+use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::tls::{self, KeyLog};
 use crate::carrier::{Carrier, Extent, FlowDirection};
@@ -46,6 +47,8 @@ pub(super) struct Carriers {
     rules: Vec<DecodeAs>,
     secrets: Option<Arc<KeyLog>>,
     channels: Channels,
+    /// For payloads on I2CP, of any connection.
+    inflater: Inflater,
     foreign: ForeignCounts,
     near: NearFlows,
     servers: Servers,
@@ -65,6 +68,7 @@ impl Carriers {
             rules,
             secrets,
             channels: Channels::new(destinations),
+            inflater: Inflater::new(),
             foreign: ForeignCounts::default(),
             near: NearFlows::default(),
             servers: Servers::default(),
@@ -669,7 +673,8 @@ impl Carriers {
         let FlowState::Streams(streams) = &mut flow.state else {
             return Ok(());
         };
-        let left = streams.take(arrival, addresses, piece, &mut self.channels, passage)?;
+        let (channels, inflater) = (&mut self.channels, &mut self.inflater);
+        let left = streams.take(arrival, addresses, piece, channels, inflater, passage)?;
         if left == Left::Nothing && self.why == WhyEnded::Traffic {
             streams.close_channels(arrival.time, &mut self.channels, passage)?;
             flow.state = FlowState::Foreign;

@@ -9,6 +9,7 @@ use super::streams::Streams;
 use super::tracking::Tracking;
 use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
 use crate::carrier::detect::{CarrierVerdict, Piece};
+use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::{Carrier, Extent, FlowDirection};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Conversation, EndOfInput, Tracker, TrackerOptions,
@@ -23,6 +24,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct PassingDissector {
     channels: Channels,
+    /// For payloads on I2CP, of any connection.
+    inflater: Inflater,
     tracking: Tracking,
     start: Option<Timestamp>,
     flow_count: u32,
@@ -53,6 +56,7 @@ impl PassingDissector {
         });
         Self {
             channels: Channels::new(options.destinations),
+            inflater: Inflater::new(),
             tracking: Tracking::new(options.depth, tracker, options.memory_advice),
             start: None,
             flow_count: 0,
@@ -169,9 +173,10 @@ impl PassingDissector {
             bytes,
             extent: Extent::PartOfSegment,
         };
+        let (channels, inflater) = (&mut self.channels, &mut self.inflater);
         let passage = &mut self.tracking.with(sink);
         flow.streams
-            .take(arrival, None, piece, &mut self.channels, passage)?;
+            .take(arrival, None, piece, channels, inflater, passage)?;
         Ok(())
     }
 

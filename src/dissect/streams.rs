@@ -9,6 +9,7 @@ use super::flow_direction::side_of;
 use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{CarrierVerdict, Piece};
+use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::i2cp::{self, I2cpItem, Sender, SessionStatus};
 use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
 use crate::conversation::{
@@ -152,13 +153,14 @@ impl Streams {
     }
 
     /// Takes the next piece of either direction. `addresses` are those of the flow, and needed
-    /// where the piece [lacks bytes](lacks_bytes).
+    /// where the piece [lacks bytes](lacks_bytes). All connections are lent the same `inflater`.
     pub(super) fn take<P: Passage>(
         &mut self,
         arrival: Arrival,
         addresses: Option<[SocketAddr; 2]>,
         piece: Piece<'_>,
         channels: &mut Channels,
+        inflater: &mut Inflater,
         passage: &mut P,
     ) -> Result<Left, P::Error> {
         if let Some(addresses) = addresses {
@@ -167,7 +169,7 @@ impl Streams {
         if let Piece::End { from } = piece {
             self.ended[from.index()] = true;
         }
-        self.decode(arrival, piece, channels, passage)?;
+        self.decode(arrival, piece, channels, inflater, passage)?;
         Ok(match self.ended {
             [true, true] => Left::Nothing,
             _ => Left::Something,
@@ -183,7 +185,8 @@ impl Streams {
                 .map(length_prefixed::Decoder::held_bytes)
                 .sum(),
             Decoder::Segment(..) => 0,
-            Decoder::I2cp(connection) => connection.decoder.held_bytes(),
+            // Its state is in a box of its own.
+            Decoder::I2cp(connection) => size_of::<I2cp>() + connection.decoder.held_bytes(),
         }
     }
 
@@ -291,6 +294,7 @@ impl Streams {
         arrival: Arrival,
         piece: Piece<'_>,
         channels: &mut Channels,
+        inflater: &mut Inflater,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         let from = piece.from();
@@ -351,10 +355,12 @@ impl Streams {
                 let emit =
                     &mut |item: I2cpItem<'_>| sessions.take(&provenance, item, channels, passage);
                 match piece {
-                    Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
-                    Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
-                    Piece::Cut { missing, .. } => decoder.gap(sender, Some(missing), emit),
-                    Piece::End { .. } => decoder.finish(sender, emit),
+                    Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, inflater, emit),
+                    Piece::Gap { missing, .. } => decoder.gap(sender, missing, inflater, emit),
+                    Piece::Cut { missing, .. } => {
+                        decoder.gap(sender, Some(missing), inflater, emit)
+                    }
+                    Piece::End { .. } => decoder.finish(sender, inflater, emit),
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
-use ministream_fixtures::{End, Link, TcpFlow, UdpFlow, Wire, message};
+use ministream_fixtures::{End, Link, TcpFlow, UdpFlow, Wire, i2cp, message};
 
 /// Enough to fill every table that has a bound.
 const FIRST_CONVERSATIONS: u32 = 10_000;
@@ -240,6 +240,24 @@ fn connections_of_which_hardly_anything_came_stay_within_their_share_of_the_memo
         !summary.contains("\"evicted\":{\"flow_count\":0,"),
         "{summary}"
     );
+}
+
+/// Of each of which two frames came, one of them with a payload.
+#[test]
+fn connections_of_i2cp_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u32 = 8_000;
+    let payload = i2cp::wrap(&message::client_data([1, 2, 3], b"x"));
+    let rule = ["-d", "tcp.port==9004,i2cp"];
+    let peak_of = |more: &[&str]| {
+        let begin = |flow: &mut TcpFlow, wire: &mut Wire| {
+            flow.open(wire);
+            flow.send(wire, End::Server, &i2cp::session_status(1, 1));
+            flow.send(wire, End::Server, &i2cp::message_payload(1, 1, &payload));
+        };
+        peak_of_connections(COUNT, &[&rule, more].concat(), begin, &i2cp::get_date())
+    };
+    // What is known of a connection takes more than so few bytes.
+    assert_bounded(kib_of(COUNT, 100), 20, peak_of);
 }
 
 /// With secrets in a key log, and a server whose first message is never whole.

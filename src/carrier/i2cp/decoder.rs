@@ -90,13 +90,13 @@ pub enum I2cpItem<'a> {
 
 /// Reads both directions of an I2CP connection.
 ///
-/// It holds one frame for each direction (while lost, three) and one inflated
-/// message; see [`FrameReader`] for gaps.
+/// It holds one frame for each direction (while lost, three); see [`FrameReader`] for gaps. An
+/// [`Inflater`] takes some 43 KB, and with a message in it 64 KiB more, and remembers nothing from
+/// one payload to the next: it is lent, so that many connections need only one.
 #[derive(Debug)]
 pub struct Decoder {
     application: FrameReader,
     router: FrameReader,
-    inflater: Inflater,
 }
 
 impl Default for Decoder {
@@ -111,7 +111,6 @@ impl Decoder {
         Self {
             application: FrameReader::new(Sender::Application),
             router: FrameReader::new(Sender::Router),
-            inflater: Inflater::new(),
         }
     }
 
@@ -128,10 +127,11 @@ impl Decoder {
         &mut self,
         sender: Sender,
         bytes: &[u8],
+        inflater: &mut Inflater,
         emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (reader, inflater) = self.of(sender);
-        reader.push(bytes, &mut |item| read(sender, item, inflater, emit))
+        self.of(sender)
+            .push(bytes, &mut |item| read(sender, item, inflater, emit))
     }
 
     /// Notes a gap of `missing` bytes; `None` if the number is unknown.
@@ -142,10 +142,11 @@ impl Decoder {
         &mut self,
         sender: Sender,
         missing: Option<u64>,
+        inflater: &mut Inflater,
         emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (reader, inflater) = self.of(sender);
-        reader.gap(missing, &mut |item| read(sender, item, inflater, emit))
+        self.of(sender)
+            .gap(missing, &mut |item| read(sender, item, inflater, emit))
     }
 
     /// Notes the end of the stream from `sender`.
@@ -155,18 +156,18 @@ impl Decoder {
     pub fn finish<E>(
         &mut self,
         sender: Sender,
+        inflater: &mut Inflater,
         emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (reader, inflater) = self.of(sender);
-        reader.finish(&mut |item| read(sender, item, inflater, emit))
+        self.of(sender)
+            .finish(&mut |item| read(sender, item, inflater, emit))
     }
 
-    fn of(&mut self, sender: Sender) -> (&mut FrameReader, &mut Inflater) {
-        let reader = match sender {
+    const fn of(&mut self, sender: Sender) -> &mut FrameReader {
+        match sender {
             Sender::Application => &mut self.application,
             Sender::Router => &mut self.router,
-        };
-        (reader, &mut self.inflater)
+        }
     }
 }
 

@@ -61,18 +61,18 @@ enum Step<'a> {
 
 fn run(sender: Sender, steps: &[Step<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut decoder = Decoder::new();
+    let (mut decoder, mut inflater) = (Decoder::new(), Inflater::new());
     let mut emit = |item: I2cpItem<'_>| -> Result<(), Infallible> {
         lines.push(line(&item));
         Ok(())
     };
     for step in steps {
         let Ok(()) = match step {
-            Step::Bytes(bytes) => decoder.push(sender, bytes, &mut emit),
-            Step::Gap(missing) => decoder.gap(sender, *missing, &mut emit),
+            Step::Bytes(bytes) => decoder.push(sender, bytes, &mut inflater, &mut emit),
+            Step::Gap(missing) => decoder.gap(sender, *missing, &mut inflater, &mut emit),
         };
     }
-    let Ok(()) = decoder.finish(sender, &mut emit);
+    let Ok(()) = decoder.finish(sender, &mut inflater, &mut emit);
     lines
 }
 
