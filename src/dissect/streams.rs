@@ -75,6 +75,8 @@ struct I2cp {
 struct Sessions {
     /// In order: reports of all of them must be the same in each run.
     open: BTreeMap<u16, OpenSession>,
+    /// Their bytes, with those of their channels.
+    bytes: usize,
     /// The application's request that the router has not answered yet.
     requested: Option<(DestinationHash, Option<String>)>,
     has_gaps: bool,
@@ -85,10 +87,15 @@ struct OpenSession {
     channel: ChannelId,
     /// Whether a message of ministreaming passed in it.
     is_ours: bool,
+    /// Bytes that it is reckoned to take.
+    bytes: usize,
 }
 
 /// Sessions of one connection that are kept; routers allow one or a few.
 const MAX_SESSIONS: usize = 1_024;
+
+/// Bytes that a session is reckoned to take beside its name, with its channel.
+const SESSION_BYTES: usize = 250;
 
 impl Streams {
     /// The decoders for a connection; `None` when it carries something else.
@@ -186,7 +193,9 @@ impl Streams {
                 .sum(),
             Decoder::Segment(..) => 0,
             // Its state is in a box of its own.
-            Decoder::I2cp(connection) => size_of::<I2cp>() + connection.decoder.held_bytes(),
+            Decoder::I2cp(connection) => {
+                size_of::<I2cp>() + connection.decoder.held_bytes() + connection.sessions.bytes
+            }
         }
     }
 
@@ -470,9 +479,12 @@ impl Sessions {
         }
     }
 
-    /// From now on messages may have passed that nobody saw.
+    /// From now on messages may have passed that nobody saw. Sessions learn it once, those that
+    /// open later when they do: what is known of a channel with gaps never gets whole again.
     fn note_gap<P: Passage>(&mut self, passage: &mut P) -> Result<(), P::Error> {
-        self.has_gaps = true;
+        if std::mem::replace(&mut self.has_gaps, true) {
+            return Ok(());
+        }
         self.channels()
             .into_iter()
             .try_for_each(|channel| passage.event(Event::Gap(channel)))
@@ -490,6 +502,9 @@ impl Sessions {
             SessionStatus::CREATED => {
                 self.close(provenance, session, channels, passage)?;
                 let (hash, nickname) = self.requested.take().unzip();
+                if !self.has_room() {
+                    return Ok(());
+                }
                 let start = match hash {
                     Some(_) => ChannelStart::Captured,
                     None => ChannelStart::Missed,
@@ -513,6 +528,11 @@ impl Sessions {
         }
     }
 
+    /// Whether one more session is kept.
+    fn has_room(&self) -> bool {
+        self.open.len() < MAX_SESSIONS
+    }
+
     /// Opens a session: the known part of its past, its destination and its name.
     fn open<P: Passage>(
         &mut self,
@@ -522,6 +542,7 @@ impl Sessions {
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<ChannelId, P::Error> {
+        let bytes = SESSION_BYTES + nickname.as_ref().map_or(0, String::capacity);
         let session = I2cpSession {
             id: channels.next_session(),
             wire_id: Some(wire_id),
@@ -533,11 +554,13 @@ impl Sessions {
         if self.has_gaps {
             passage.event(Event::Gap(channel))?;
         }
+        self.bytes += bytes;
         self.open.insert(
             wire_id,
             OpenSession {
                 channel,
                 is_ours: false,
+                bytes,
             },
         );
         Ok(channel)
@@ -551,7 +574,10 @@ impl Sessions {
         passage: &mut P,
     ) -> Result<(), P::Error> {
         match self.open.remove(&session) {
-            Some(session) => channels.close(session.channel, provenance.arrival.time, passage),
+            Some(session) => {
+                self.bytes -= session.bytes;
+                channels.close(session.channel, provenance.arrival.time, passage)
+            }
             None => Ok(()),
         }
     }
@@ -576,7 +602,7 @@ impl Sessions {
         }
         let channel = match known {
             Some(session) => session.channel,
-            None if self.open.len() < MAX_SESSIONS => {
+            None if self.has_room() => {
                 let start = if provenance.missed_start || self.has_gaps {
                     ChannelStart::Missed
                 } else {
@@ -638,11 +664,129 @@ const fn by(sender: Sender) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
+    use crate::carrier::Extent;
+    use crate::conversation::Destinations;
 
     #[test]
     fn what_is_kept_of_an_idle_connection_is_small() {
         // With what allocators add, 112.
         assert!(size_of::<Streams>() <= 104, "{}", size_of::<Streams>());
+    }
+
+    /// What a connection told beside messages.
+    #[derive(Debug, Default)]
+    struct Told {
+        opened: Vec<ChannelId>,
+        gaps: Vec<ChannelId>,
+        messages: usize,
+    }
+
+    impl Passage for Told {
+        type Error = Infallible;
+
+        fn message(&mut self, _: Arrival, _: Passed<'_>) -> Result<(), Infallible> {
+            self.messages += 1;
+            Ok(())
+        }
+
+        fn event(&mut self, event: Event) -> Result<(), Infallible> {
+            match event {
+                Event::Opened(channel, _) => self.opened.push(channel),
+                Event::Gap(channel) => self.gaps.push(channel),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+
+    struct Connection {
+        streams: Streams,
+        channels: Channels,
+        inflater: Inflater,
+        told: Told,
+    }
+
+    impl Connection {
+        fn new() -> Self {
+            let mut channels = Channels::new(Destinations::Hash);
+            let mut told = Told::default();
+            let verdict = CarrierVerdict::I2cp {
+                application: FlowDirection::Forward,
+            };
+            let addresses = [40_000, 7_654].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+            let Ok(streams) = Streams::new(verdict, addresses, &mut channels, &mut told);
+            Self {
+                streams: streams.unwrap(),
+                channels,
+                inflater: Inflater::new(),
+                told,
+            }
+        }
+
+        fn says(&mut self, from: FlowDirection, bytes: &[u8]) {
+            let piece = Piece::Bytes {
+                from,
+                bytes,
+                extent: Extent::PartOfSegment,
+            };
+            let Self {
+                streams,
+                channels,
+                inflater,
+                told,
+            } = self;
+            let Ok(_) = streams.take(Arrival::default(), None, piece, channels, inflater, told);
+        }
+    }
+
+    /// The router says that a session is created, or over.
+    fn status(session: u16, status: u8) -> Vec<u8> {
+        let [high, low] = session.to_be_bytes();
+        vec![0, 0, 0, 3, 20, high, low, status]
+    }
+
+    /// A frame of a type that does not go without a body.
+    const BAD_FRAME: [u8; 5] = [0, 0, 0, 0, 20];
+
+    #[test]
+    fn the_sessions_of_a_connection_are_bounded_and_count() {
+        let mut connection = Connection::new();
+        for session in 0..3_000 {
+            connection.says(FlowDirection::Backward, &status(session, 1));
+        }
+        assert_eq!(connection.told.opened.len(), 1_024);
+        let idle = Connection::new().streams.held_bytes();
+        let held = connection.streams.held_bytes();
+        assert!((200 * 1_024..400 * 1_024).contains(&held), "{held}");
+        // One that ends leaves room for another, and so does one that begins anew.
+        connection.says(FlowDirection::Backward, &status(7, 0));
+        connection.says(FlowDirection::Backward, &status(2_999, 1));
+        connection.says(FlowDirection::Backward, &status(8, 1));
+        connection.says(FlowDirection::Backward, &status(2_998, 1));
+        assert_eq!(connection.told.opened.len(), 1_026);
+        assert_eq!(connection.streams.held_bytes(), held);
+        for session in 0..3_000 {
+            connection.says(FlowDirection::Backward, &status(session, 0));
+        }
+        assert_eq!(connection.streams.held_bytes(), idle);
+    }
+
+    #[test]
+    fn each_session_learns_once_that_messages_may_be_missing() {
+        let mut connection = Connection::new();
+        for session in 0..5 {
+            connection.says(FlowDirection::Backward, &status(session, 1));
+        }
+        for _ in 0..3 {
+            connection.says(FlowDirection::Backward, &BAD_FRAME);
+        }
+        assert_eq!(connection.told.gaps, connection.told.opened);
+        connection.says(FlowDirection::Backward, &status(5, 1));
+        assert_eq!(connection.told.gaps, connection.told.opened);
+        connection.says(FlowDirection::Backward, &BAD_FRAME);
+        assert_eq!(connection.told.gaps.len(), 6);
     }
 }

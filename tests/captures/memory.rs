@@ -260,6 +260,25 @@ fn connections_of_i2cp_stay_within_the_memory_that_is_allowed() {
     assert_bounded(kib_of(COUNT, 100), 20, peak_of);
 }
 
+/// Sessions take much more than the frames that create them.
+#[test]
+fn sessions_of_i2cp_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u32 = 300;
+    let statuses = || (0..3_000).flat_map(|session| i2cp::session_status(session, 1));
+    let statuses: Vec<u8> = statuses().collect();
+    let rule = ["-d", "tcp.port==9004,i2cp"];
+    let peak_of = |more: &[&str]| {
+        let begin = |flow: &mut TcpFlow, wire: &mut Wire| {
+            flow.open(wire);
+            for segment in statuses.chunks(1_200) {
+                flow.send(wire, End::Server, segment);
+            }
+        };
+        peak_of_connections(COUNT, &[&rule, more].concat(), begin, &i2cp::get_date())
+    };
+    assert_bounded(kib_of(COUNT, statuses.len()), 15, peak_of);
+}
+
 /// With secrets in a key log, and a server whose first message is never whole.
 #[test]
 fn connections_whose_records_cannot_be_opened_yet_stay_within_the_memory_that_is_allowed() {

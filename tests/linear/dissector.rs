@@ -307,6 +307,21 @@ linear!(
     }
 );
 
+// A frame that cannot be read may have been a message of any session.
+linear!(frames_of_no_sense_beside_many_sessions, 200, |size| {
+    let mut wire = Wire::new(Link::ETHERNET);
+    let mut flow = tcp(40_000);
+    flow.open(&mut wire);
+    for session in 0..size as u16 {
+        flow.send(&mut wire, End::Server, &i2cp::session_status(session, 1));
+    }
+    for _ in 0..size {
+        flow.send(&mut wire, End::Server, &i2cp::frame(20, &[]));
+    }
+    let seen = dissect_with(&wire, decoded_as(Carrier::I2cp));
+    assert_eq!(seen.findings.len(), size);
+});
+
 // SYNs that have the same id and destination, from sessions that call somebody else; then come as many like
 // them to another session, which each could belong to any of those but for their addressee.
 linear!(syns_of_a_router_that_are_all_alike, 20, |size| {
