@@ -83,6 +83,9 @@ struct Set {
     total: Option<usize>,
     cost: usize,
     is_refused: bool,
+    /// Whether its datagram was completed before: these are copies that came late, until they
+    /// are a datagram of their own.
+    is_late: bool,
 }
 
 #[derive(Debug)]
@@ -165,7 +168,11 @@ impl Defrag {
         let set = self.sets.entry(key).or_insert_with(|| {
             self.by_age.insert(serial, (arrival.time, key));
             self.next_serial += 1;
-            Set::new(serial, arrival, packet.upper.protocol)
+            Set {
+                // Not when it is given up: by then others were completed.
+                is_late: self.completed.contains(&key),
+                ..Set::new(serial, arrival, packet.upper.protocol)
+            }
         });
         let cost_before = set.cost;
         let fit = set.add(key.protocol, &packet.upper, fragment);
@@ -251,7 +258,7 @@ impl Defrag {
     fn give_up(&mut self, key: &SetKey, reason: LossReason) {
         if let Some(set) = self.take(key)
             && !set.is_refused
-            && !self.completed.contains(key)
+            && !set.is_late
         {
             self.record_loss(set.lost(key, reason));
         }
@@ -333,6 +340,7 @@ impl Set {
             total: None,
             cost: 0,
             is_refused: false,
+            is_late: false,
         }
     }
 

@@ -219,6 +219,35 @@ fn a_late_copy_of_a_fragment_is_no_loss() {
     assert_eq!(lost(&mut wire), []);
 }
 
+/// Where each packet is captured twice, the last fragment comes once more behind the datagram.
+#[test]
+fn late_copies_are_no_loss_however_many_datagrams_come_behind_them() {
+    let doubled = [0..1, 0..1, 1..3, 1..3, 3..4, 3..4];
+    let mut wire = Wire::new(LinkType::RawIp);
+    // Equal datagrams of IPv6 would be copies themselves.
+    for letter in 0..250 {
+        for range in doubled.clone() {
+            wire.push(&fragment4(letter.into(), range.clone(), letter));
+            wire.push(&fragment6(letter.into(), range, letter));
+        }
+    }
+    wire.finish();
+    assert_eq!(counts(&wire).datagrams, 500);
+    assert_eq!(lost(&mut wire), []);
+    assert_eq!(wire.decoder.lost_datagram_count(), 0);
+}
+
+/// A sender that begins its numbers anew, or has only one.
+#[test]
+fn a_datagram_that_has_the_number_of_one_before_it_is_whole_all_the_same() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    for letter in [b'x', b'y', b'z'] {
+        assert_eq!(wire.push(&fragment4(7, 0..2, letter)), []);
+        let seen = wire.push(&fragment4(7, 2..4, letter));
+        assert_eq!(seen, whole(&[letter; 24]));
+    }
+}
+
 #[test]
 fn a_cut_fragment_ends_what_is_known_of_the_datagram() {
     let mut wire = Wire::new(LinkType::RawIp);
