@@ -120,7 +120,7 @@ impl fmt::Display for Carrier {
 }
 
 /// One of the two directions of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FlowDirection {
     /// From the end that dialled, or was seen first.
     Forward,

@@ -322,6 +322,20 @@ linear!(frames_of_no_sense_beside_many_sessions, 200, |size| {
     assert_eq!(seen.findings.len(), size);
 });
 
+// Each could be the refusal of a SYN, and is remembered in case that one comes. The ids begin alike, as numbers do,
+// which is why the carrier stays doubtful.
+linear!(refusals_of_what_nobody_asked_for, 300, |size| {
+    let mut wire = Wire::new(Link::ETHERNET);
+    for number in 0..size as u32 {
+        udp(40_000).send(
+            &mut wire,
+            End::Server,
+            &server_close(id(0x70_0000 | (number + 1))),
+        );
+    }
+    assert_eq!(dissect(&wire).message_count, 0);
+});
+
 // SYNs that have the same id and destination, from sessions that call somebody else; then come as many like
 // them to another session, which each could belong to any of those but for their addressee.
 linear!(syns_of_a_router_that_are_all_alike, 20, |size| {

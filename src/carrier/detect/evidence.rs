@@ -69,7 +69,7 @@ pub(super) struct Evidence {
     remembered: Vec<Remembered>,
     /// The sender of different messages with one id, by direction.
     repeats: [Option<Role>; 2],
-    ids: Vec<(FlowDirection, Announced, [u8; 3])>,
+    announcements: Announcements,
     openings: Openings,
 }
 
@@ -89,8 +89,41 @@ enum Role {
     Server,
 }
 
+/// The ids that messages announced, up to [`REMEMBERED_IDS`].
+#[derive(Debug)]
+struct Announcements {
+    first: Option<Announcement>,
+    /// All of them, sorted: each further message asks for one.
+    sorted: Vec<Announcement>,
+}
+
+/// An id, the sender of the message that announced it, and how.
+type Announcement = (FlowDirection, Announced, [u8; 3]);
+
+impl Announcements {
+    const fn new() -> Self {
+        Self {
+            first: None,
+            sorted: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, new: Announcement) {
+        self.first.get_or_insert(new);
+        if self.sorted.len() < REMEMBERED_IDS
+            && let Err(index) = self.sorted.binary_search(&new)
+        {
+            self.sorted.insert(index, new);
+        }
+    }
+
+    fn contains(&self, one: Announcement) -> bool {
+        self.sorted.binary_search(&one).is_ok()
+    }
+}
+
 /// The announcement of an id in a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Announced {
     /// It opened a conversation.
     Opened,
@@ -188,7 +221,7 @@ impl Evidence {
             is_linked: false,
             remembered: Vec::new(),
             repeats: [None; 2],
-            ids: Vec::new(),
+            announcements: Announcements::new(),
             openings: Openings::new(),
         }
     }
@@ -196,7 +229,7 @@ impl Evidence {
     /// Bytes of memory that it takes beside its own.
     pub(super) fn held_bytes(&self) -> usize {
         self.remembered.capacity() * size_of::<Remembered>()
-            + self.ids.capacity() * size_of::<(FlowDirection, Announced, [u8; 3])>()
+            + self.announcements.sorted.capacity() * size_of::<Announcement>()
     }
 
     /// Weighs a message of `length` bytes of which `known` are known.
@@ -268,10 +301,10 @@ impl Evidence {
     fn to_server(&self) -> Option<FlowDirection> {
         let by_opening = self.openings.first.as_ref().map(|first| first.from);
         by_opening.or_else(|| {
-            self.ids
-                .first()
+            self.announcements
+                .first
                 .map(|(from, announced, _)| match announced {
-                    Announced::Opened => *from,
+                    Announced::Opened => from,
                     Announced::Answered | Announced::Server => from.reversed(),
                 })
         })
@@ -413,13 +446,11 @@ impl Evidence {
     }
 
     fn announce(&mut self, from: FlowDirection, announced: Announced, id: [u8; 3]) {
-        if self.ids.len() < REMEMBERED_IDS {
-            self.ids.push((from, announced, id));
-        }
+        self.announcements.add((from, announced, id));
     }
 
     fn has_announced(&self, from: FlowDirection, announced: Announced, id: [u8; 3]) -> bool {
-        self.ids.contains(&(from, announced, id))
+        self.announcements.contains((from, announced, id))
     }
 
     /// Whether an earlier message in this direction has the same id and another content, and

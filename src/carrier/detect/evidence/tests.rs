@@ -1,5 +1,6 @@
 use super::*;
 use crate::dissect::recognise::PROTOCOL;
+use crate::wire::FrameType;
 
 use FlowDirection::{Backward, Forward};
 
@@ -282,9 +283,25 @@ fn what_is_remembered_counts_as_memory() {
         flow.push(message(Forward, 0xa0, [0x80, i, i], b"data"));
     }
     let evidence = weighed(Framing::Any, &flow);
-    let (remembered, ids) = (evidence.remembered.len(), evidence.ids.len());
+    let (remembered, ids) = (
+        evidence.remembered.len(),
+        evidence.announcements.sorted.len(),
+    );
     assert_eq!((remembered, ids), (8, 8));
     let announced = size_of::<(FlowDirection, Announced, [u8; 3])>();
     let least = remembered * size_of::<Remembered>() + ids * announced;
     assert!((least..=2 * least).contains(&evidence.held_bytes()));
+}
+
+#[test]
+fn the_first_id_that_is_announced_tells_the_server() {
+    let close = |from, id| message(from, FrameType::SERVER_CLOSE.0, id, &[]);
+    for (first, second) in [(Backward, Forward), (Forward, Backward)] {
+        let flow = [
+            close(first, [7, 0x82, 0x93]),
+            close(second, [7, 0x81, 0x92]),
+        ];
+        let trace = weighed(Framing::Any, &flow).trace().unwrap();
+        assert_eq!(trace.to_server, second);
+    }
 }
