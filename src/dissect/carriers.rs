@@ -56,6 +56,18 @@ pub(super) struct Carriers {
     why: WhyEnded,
 }
 
+/// A step in admitting flows that waited.
+enum Admission {
+    Begins(Waiting),
+    /// Those that it proves were admitted.
+    Ends(Waiting),
+}
+
+/// The first of them last, to be taken from there.
+fn begun(waiting: Vec<Waiting>) -> impl Iterator<Item = Admission> {
+    waiting.into_iter().rev().map(Admission::Begins)
+}
+
 impl Carriers {
     /// Knows nothing yet but rules for ports, and the secrets of TLS connections that are to be
     /// opened.
@@ -346,18 +358,29 @@ impl Carriers {
         passage: &mut P,
     ) -> Result<(), P::Error> {
         let why = self.why;
-        for mut waiting in waiting {
-            let flow = &mut waiting.flow;
-            // Each ended for a reason of its own, not for that of the flow that proves it.
-            self.why = waiting.why;
-            self.follow_verdict(flow, verdict, passage)?;
-            if verdict != CarrierVerdict::Foreign {
-                let end = Delivery::End {
-                    from: Side::Responder,
-                    how: StreamEnd::Forgotten,
-                };
-                self.end_evicted(flow, waiting.ended.time, passage)?;
-                self.close_datagram_channel(flow, waiting.ended, end, passage)?;
+        // Each may prove others, and so on: a thousand calls within one another do not fit in a
+        // thread's stack.
+        let mut due: Vec<Admission> = begun(waiting).collect();
+        while let Some(admission) = due.pop() {
+            match admission {
+                Admission::Begins(mut waiting) => {
+                    // Each ended for a reason of its own, not for that of the flow that proves it.
+                    self.why = waiting.why;
+                    let proven = self.release(&mut waiting.flow, verdict, passage)?;
+                    due.push(Admission::Ends(waiting));
+                    due.extend(begun(proven));
+                }
+                Admission::Ends(mut waiting) if verdict != CarrierVerdict::Foreign => {
+                    self.why = waiting.why;
+                    let (flow, ended) = (&mut waiting.flow, waiting.ended);
+                    let end = Delivery::End {
+                        from: Side::Responder,
+                        how: StreamEnd::Forgotten,
+                    };
+                    self.end_evicted(flow, ended.time, passage)?;
+                    self.close_datagram_channel(flow, ended, end, passage)?;
+                }
+                Admission::Ends(_) => {}
             }
         }
         self.why = why;
@@ -376,34 +399,31 @@ impl Carriers {
         Ok(())
     }
 
-    /// A flow turned out to carry ministreaming: so do those to its server that waited.
-    fn admit_others<P: Passage>(
-        &mut self,
-        flow: &Flow<FlowState>,
-        verdict: CarrierVerdict,
-        passage: &mut P,
-    ) -> Result<(), P::Error> {
-        match verdict.carrier() {
-            None | Some(Carrier::I2cp) => Ok(()),
-            Some(carrier) => {
-                let waiting = self.servers.note_ours(flow.addresses(), carrier);
-                self.admit(waiting, verdict, passage)
-            }
-        }
-    }
-
-    /// Decodes the bytes held of an undecided flow, once there is a verdict.
+    /// Decodes the bytes held of an undecided flow, once there is a verdict. If it turned out to
+    /// carry ministreaming, so do those to its server that waited.
     fn follow_verdict<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
         verdict: CarrierVerdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
+        let waiting = self.release(flow, verdict, passage)?;
+        self.admit(waiting, verdict, passage)
+    }
+
+    /// Decodes the bytes held of an undecided flow, once there is a verdict; gives those that
+    /// waited for it.
+    fn release<P: Passage>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        verdict: CarrierVerdict,
+        passage: &mut P,
+    ) -> Result<Vec<Waiting>, P::Error> {
         match verdict {
-            CarrierVerdict::NeedMore => return Ok(()),
+            CarrierVerdict::NeedMore => return Ok(Vec::new()),
             CarrierVerdict::Foreign => {
                 self.give_up(flow);
-                return Ok(());
+                return Ok(Vec::new());
             }
             _ => {}
         }
@@ -416,10 +436,13 @@ impl Carriers {
             }
             decided => {
                 flow.state = decided;
-                return Ok(());
+                return Ok(Vec::new());
             }
         }
-        self.admit_others(flow, verdict, passage)
+        Ok(match verdict.carrier() {
+            None | Some(Carrier::I2cp) => Vec::new(),
+            Some(carrier) => self.servers.note_ours(flow.addresses(), carrier),
+        })
     }
 
     /// An undecided flow carries something else, in which there may be traces of ours.

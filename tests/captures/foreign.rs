@@ -2,6 +2,7 @@
 //! random bytes are.
 
 use std::net::SocketAddr;
+use std::thread;
 
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{End, Link, Random, TcpFlow, UdpFlow, Wire};
@@ -348,4 +349,42 @@ fn other_protocols_are_never_taken_for_ours_over_udp() {
 #[test]
 fn other_protocols_are_never_taken_for_ours_over_tcp() {
     assert_eq!(taken(true), [""; 0]);
+}
+
+/// A SYN without an answer proves nothing by itself, but a server that is ours proves those who send it one; and
+/// whoever sends from a lower port may be a server, too.
+#[test]
+fn flows_that_prove_one_another_do_so_however_many_they_are_in_a_row() {
+    const LINKS: u8 = 250;
+    let end = |host: u8, port: u16| SocketAddr::from(([10, 1, 0, host], port));
+    let opening = |number: u8| {
+        let payload = vec![number; 12 + usize::from(number)];
+        [&[0xa1, 0x10, 0x21, number][..], &payload].concat()
+    };
+    let mut wire = Wire::new(Link::RawIp);
+    let (mut links, mut leaves) = (Vec::new(), Vec::new());
+    for number in 0..LINKS {
+        let server = end(1, 10_000 - u16::from(number));
+        links.push([end(1, server.port() - 1), server]);
+        leaves.push([end(2, 20_000), server]);
+        for flow in [&links, &leaves] {
+            let [client, server] = flow[usize::from(number)];
+            UdpFlow::new(client, server).send(&mut wire, End::Client, &opening(number));
+        }
+    }
+    // Three are enough, and judged when there are no more.
+    let first = [end(3, 20_000), end(1, 10_000)];
+    for number in 1..4 {
+        let flow = UdpFlow::new(first[0], first[1]);
+        flow.send(&mut wire, End::Client, &opening(number));
+    }
+    let capture = Pcap::USUAL.write(&wire);
+    let recording = thread::Builder::new()
+        .stack_size(128 << 10)
+        .spawn(move || recording::of_bytes(&capture, u64::MAX).unwrap());
+    let recording = recording.unwrap().join().unwrap();
+    let flows: Vec<_> = recording.flows.iter().map(|flow| flow.addresses).collect();
+    // What each proves comes before what is next.
+    leaves.reverse();
+    assert_eq!(flows, [vec![first], links, leaves].concat());
 }
