@@ -75,6 +75,30 @@ fn outputs_of_records_are_those_of_the_capture() {
 }
 
 #[test]
+fn records_may_name_any_conversation() {
+    let first = dump("-T ndjson captures/link-ethernet-padding.pcap").ok();
+    let directory = tempfile::tempdir().unwrap();
+    for id in ["c1000000000000", "c18446744073709551615"] {
+        let records = first.replace(r#""c1""#, &format!(r#""{id}""#));
+        let file = directory.path().join("records.ndjson");
+        fs::write(&file, &records).unwrap();
+        let file = file.display();
+        assert!(dump(&format!("-T ndjson {file}")).ok() == records, "{id}");
+        // Each has a set of numbers: of conversations with messages that are shown, of those that
+        // pass the test, of those that are in the index.
+        for filter in ["type==data", "duration>=0s"] {
+            let told = dump(&format!("-T fields -e conv -Y {filter} {file}")).ok();
+            assert!(!told.is_empty(), "{filter}");
+            assert!(told.lines().all(|line| line == id), "{filter}: {told}");
+        }
+        let streams = directory.path().join(id);
+        let run = dump(&format!("-q --export {} {file}", streams.display()));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(streams.join(format!("{id}.c2s.bin")).exists());
+    }
+}
+
+#[test]
 fn what_was_redacted_says_so_again() {
     for secrets in ["payload", "dest", "payload,dest"] {
         let first = dump(&format!("-T ndjson --redact {secrets} {SAMPLES}")).ok();
