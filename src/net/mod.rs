@@ -21,6 +21,7 @@ pub mod made;
 mod network;
 mod plain;
 mod reassembly;
+mod runs;
 mod skip;
 mod slice;
 #[cfg(test)]

@@ -12,8 +12,10 @@
 //!   one is ignored, unless [`RESYNC_SEGMENTS`] of them continue each other.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use super::captured::Captured;
+use super::runs::{RUN_BYTES, RUN_LEAF_BYTES, Runs};
 use super::slice::TcpHeader;
 use super::{Delivery, Side, StreamEnd};
 
@@ -32,12 +34,12 @@ pub(super) const COLLECTED_SEGMENTS: u8 = 3;
 /// stream there.
 pub(super) const RESYNC_SEGMENTS: u8 = 3;
 
-/// Memory of a waiting segment beside its bytes.
-const HELD_OVERHEAD: usize = 96;
+/// Memory of a waiting segment beside its bytes, with the run that it may be.
+const HELD_OVERHEAD: usize = 96 + RUN_BYTES;
 
-/// Memory of the tree of waiting segments from the first of them on: eleven in a leaf, and its
+/// Memory of the trees of waiting segments from the first of them on: eleven in a leaf, and its
 /// head.
-const LEAF_BYTES: usize = 11 * size_of::<(u64, Held)>() + 16;
+const LEAF_BYTES: usize = 11 * size_of::<(u64, Held)>() + 16 + RUN_LEAF_BYTES;
 
 /// Bounds and counters that all streams share.
 #[derive(Debug)]
@@ -99,6 +101,8 @@ pub(super) struct Stream {
 struct Disorder {
     /// Data waiting for missing bytes, by position; nothing overlaps.
     held: BTreeMap<u64, Held>,
+    /// Where they are, without the boundaries between those that touch.
+    runs: Runs,
     held_cost: usize,
     /// Position of FIN, once seen.
     fin: Option<u64>,
@@ -367,26 +371,16 @@ impl Stream {
 
     /// Keeps those parts of `piece` that do not wait already.
     fn hold(&mut self, piece: Piece<'_>, pool: &mut Pool) {
-        let (mut rest, end) = (piece, piece.end());
         let disorder = self.disorder.get_or_insert_default();
-        if let Some((&start, held)) = disorder.held.range(..=rest.start).next_back() {
-            rest = rest.from(held.end(start));
-        }
+        // Taken out, since it is walked over while what it lacks is kept.
+        let mut runs = mem::take(&mut disorder.runs);
         let mut kept = 0;
-        while rest.start < end {
-            let next = disorder
-                .held
-                .range(rest.start..end)
-                .next()
-                .map(|(&start, held)| (start, held.end(start)));
-            let (free_until, resume_at) = next.unwrap_or((end, end));
-            let free = rest.until(free_until);
-            if !free.data.is_empty() {
-                kept += free.data.len();
-                disorder.keep(free, pool);
-            }
-            rest = rest.from(resume_at);
-        }
+        runs.cover(piece.start..piece.end(), |free| {
+            let part = piece.from(free.start).until(free.end);
+            kept += part.data.len();
+            disorder.keep(part, pool);
+        });
+        disorder.runs = runs;
         pool.counts.repeated_bytes += (piece.data.len() - kept) as u64;
     }
 
@@ -499,6 +493,12 @@ impl Stream {
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.first_held() == Some(self.next)
+            && let Some(disorder) = &mut self.disorder
+        {
+            // All of it is delivered now.
+            disorder.runs.remove_first();
+        }
         while let Some(disorder) = &mut self.disorder
             && let Some(first) = disorder.held.first_entry()
         {

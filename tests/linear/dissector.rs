@@ -227,6 +227,40 @@ linear!(segments_that_overlap, 300, |size| {
     dissect(&wire);
 });
 
+linear!(
+    segments_without_captured_bytes_that_cover_all_that_waits,
+    300,
+    |size| {
+        let mut wire = Wire::new(Link::ETHERNET);
+        let mut flow = tcp(40_000);
+        flow.open(&mut wire);
+        flow.send_unseen(End::Client, &vec![0; 2 * size + 20]);
+        for number in 0..size {
+            let start = 10 + 2 * number;
+            flow.resend(&mut wire, End::Client, start..start + 1);
+        }
+        let empty = Segment {
+            sequence: 1_000_011,
+            acknowledgment: 2_000_001,
+            flags: 0x10,
+            payload: Vec::new(),
+        };
+        for _ in 0..size {
+            flow.put(&mut wire, End::Client, &empty);
+            claim(&mut wire, 20 + 2 * size);
+        }
+        dissect(&wire);
+    }
+);
+
+/// Lets the last packet, as IPv4 on Ethernet, say that so many bytes were behind the header of IP.
+fn claim(wire: &mut Wire, bytes: usize) {
+    let packet = wire.packets.last_mut().expect("a packet was put there");
+    let length = u16::try_from(20 + bytes).expect("a packet may be so long");
+    packet.data[16..18].copy_from_slice(&length.to_be_bytes());
+    packet.original_bytes = 14 + u32::from(length);
+}
+
 linear!(fragments_of_datagrams_that_are_never_whole, 300, |size| {
     let mut wire = Wire::new(Link::ETHERNET);
     for number in 0..size as u16 {

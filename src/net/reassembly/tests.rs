@@ -92,7 +92,7 @@ impl Fed {
     }
 
     fn take(&mut self) -> Vec<Seen> {
-        std::mem::take(&mut self.seen)
+        mem::take(&mut self.seen)
     }
 }
 
