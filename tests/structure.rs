@@ -158,6 +158,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buffer_pool",
             "time",
             "units",
+            "number_set",
             "wire",
             "capture",
             "net",

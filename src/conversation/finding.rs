@@ -172,6 +172,17 @@ pub struct Finding {
     pub detail: Vec<(DetailName, FindingDetail)>,
 }
 
+impl Finding {
+    /// Bytes of memory that it takes beside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let details = self.detail.iter().map(|(_, detail)| match detail {
+            FindingDetail::Number(_) => 0,
+            FindingDetail::Text(text) => text.len(),
+        });
+        self.text.len() + size_of_val(self.detail.as_slice()) + details.sum::<usize>()
+    }
+}
+
 /// The end of a finding's text when its message came after the close of its conversation.
 pub(crate) const AFTER_CLOSE: &str = ", after close";
 

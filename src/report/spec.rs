@@ -8,12 +8,19 @@
 //! ```
 //!
 //! Conversations interleave, so each is kept, line by line of at most
-//! `MAX_BYTES_SHOWN` bytes, until it is over.
+//! `MAX_BYTES_SHOWN` bytes, until it is over. A message that comes later stands by itself:
+//!
+//! ```text
+//! c1) later
+//!
+//! C->S  A0 12 34 56 data (Send data)
+//! ```
 
 use std::collections::BTreeMap;
 use std::io;
 
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
+use crate::number_set::NumberSet;
 use crate::record::Summary;
 use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
@@ -33,6 +40,8 @@ const MAX_BYTES_SHOWN: usize = 8;
 #[derive(Debug, Default)]
 pub struct SpecPrinter {
     open: BTreeMap<Option<ConversationId>, Block>,
+    /// Conversations that were written.
+    over: NumberSet,
     lines_held: usize,
 }
 
@@ -167,8 +176,20 @@ impl Printer for SpecPrinter {
         Notice::Comment
     }
 
-    /// Keeps the message until its conversation is over.
-    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+    /// Keeps the message until its conversation is over; writes it when it was before.
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(id) = event.conversation
+            && self.over.contains(id.0)
+        {
+            put_conversation(out, id);
+            put(out, ") later\n\n");
+            let late = Block {
+                lines: vec![Line::of(event)],
+                left_out: 0,
+            };
+            late.put(out);
+            return Ok(());
+        }
         let block = self.open.entry(event.conversation).or_default();
         if block.lines.len() >= MAX_LINES || self.lines_held >= MAX_LINES_HELD {
             block.left_out += 1;
@@ -180,6 +201,7 @@ impl Printer for SpecPrinter {
     }
 
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
+        self.over.insert(conversation.id.0);
         let Some(block) = self.open.remove(&Some(conversation.id)) else {
             return Ok(());
         };
@@ -210,5 +232,30 @@ impl Printer for SpecPrinter {
             block.put(out.buffer);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{conversation, event};
+
+    #[test]
+    fn a_message_that_comes_behind_its_conversation_is_written_and_not_held() {
+        let mut printer = SpecPrinter::default();
+        let (told, mut out) = (event(b"\xa0\xff\xff\xffa"), Vec::new());
+        printer.message(&told, Sight::First, &mut out).unwrap();
+        printer.conversation(&conversation(1), &mut out).unwrap();
+        let block = String::from_utf8(out.clone()).unwrap();
+        let (_, line) = block.split_once("\n\n").unwrap();
+        for _ in 0..2 {
+            out.clear();
+            printer.message(&told, Sight::First, &mut out).unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&out),
+                format!("c1) later\n\n{line}")
+            );
+        }
+        assert_eq!((printer.lines_held, printer.open.len()), (0, 0));
     }
 }

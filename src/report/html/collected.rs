@@ -41,6 +41,7 @@ pub(super) const LIMITS: Limits = Limits {
     conversation_bytes: 64 << 10,
     messages_held: 200_000,
     bytes_held: 64 << 20,
+    finding_bytes_held: 64 << 20,
 };
 
 /// The rank of a conversation: the worst findings, then the order of the capture.

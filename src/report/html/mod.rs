@@ -90,7 +90,9 @@ impl<W: Write + Debug + Send + 'static> Printer for HtmlReport<W> {
         collected.handshakes.add(conversation.handshake_ns);
         collected.lives.add(Some(conversation.duration_ns()));
         let log = collected.logs.take(conversation.id).unwrap_or_default();
-        let level = log.findings().iter().map(|finding| finding.level).max();
+        // What becomes of it has bounds of its own.
+        collected.logs.release(&log);
+        let level = log.highest_level();
         let rank = (Reverse(level), conversation.id);
         collected.rows.offer(rank, || Row {
             conversation: conversation.clone(),

@@ -2,8 +2,9 @@
 
 use hashbrown::HashMap;
 
-use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
+use crate::conversation::{Conversation, ConversationId, Finding, Level, Meaning, MessageEvent};
 use crate::net::Encapsulation;
+use crate::number_set::NumberSet;
 use crate::time::Timestamp;
 use crate::wire::{Destination, Direction, FrameType, RawMessage};
 
@@ -16,10 +17,12 @@ pub(crate) struct Limits {
     pub(crate) message_bytes: usize,
     /// Bytes of all messages of one conversation.
     pub(crate) conversation_bytes: usize,
-    /// Messages of all conversations that are not over.
+    /// Messages of all conversations whose logs are held.
     pub(crate) messages_held: usize,
     /// Bytes of these.
     pub(crate) bytes_held: usize,
+    /// Memory of the findings of these conversations.
+    pub(crate) finding_bytes_held: usize,
 }
 
 /// Bytes of a message that are kept whatever the limits: type, id, and the id that an ACK
@@ -32,6 +35,8 @@ pub(crate) struct MessageLog {
     messages: Vec<LoggedMessage>,
     bytes: Vec<u8>,
     findings: Vec<Finding>,
+    finding_bytes: usize,
+    highest_level: Option<Level>,
     messages_left_out: u64,
     findings_left_out: u64,
 }
@@ -64,6 +69,11 @@ impl MessageLog {
     /// The findings that are kept, in the order in which they came.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// The highest level of all findings, kept or not.
+    pub(crate) const fn highest_level(&self) -> Option<Level> {
+        self.highest_level
     }
 
     /// Messages that are not kept.
@@ -171,8 +181,11 @@ impl MessageLog {
 pub(crate) struct MessageLogs {
     limits: Limits,
     open: HashMap<ConversationId, MessageLog>,
+    /// Conversations that are over: nobody would take the log of a message that comes late.
+    over: NumberSet,
     messages_held: usize,
     bytes_held: usize,
+    finding_bytes_held: usize,
 }
 
 impl MessageLogs {
@@ -181,16 +194,21 @@ impl MessageLogs {
         Self {
             limits,
             open: HashMap::new(),
+            over: NumberSet::default(),
             messages_held: 0,
             bytes_held: 0,
+            finding_bytes_held: 0,
         }
     }
 
-    /// Keeps a message, if it belongs to a conversation.
+    /// Keeps a message, if it belongs to a conversation that is not over.
     pub(crate) fn message(&mut self, event: &MessageEvent<'_>) {
         let Some(id) = event.conversation else {
             return;
         };
+        if self.over.contains(id.0) {
+            return;
+        }
         let limits = self.limits;
         let log = self.open.entry(id).or_default();
         if log.messages.len() >= limits.messages || self.messages_held >= limits.messages_held {
@@ -213,24 +231,42 @@ impl MessageLogs {
         let Some(log) = log else {
             return;
         };
-        if log.findings.len() < self.limits.messages {
+        log.highest_level = log.highest_level.max(Some(finding.level));
+        let bytes = size_of::<Finding>() + finding.heap_bytes();
+        if log.findings.len() < self.limits.messages
+            && self.finding_bytes_held + bytes <= self.limits.finding_bytes_held
+        {
             log.findings.push(finding.clone());
+            log.finding_bytes += bytes;
+            self.finding_bytes_held += bytes;
         } else {
             log.findings_left_out += 1;
         }
     }
 
-    /// Whether anything is kept of a conversation.
+    /// Whether anything is kept of a conversation that is not over.
     pub(crate) fn contains(&self, id: ConversationId) -> bool {
         self.open.contains_key(&id)
     }
 
-    /// Hands out the log of a conversation that is over.
+    /// Hands out the log of a conversation that is over. It counts as held until it is
+    /// [released](Self::release).
     pub(crate) fn take(&mut self, id: ConversationId) -> Option<MessageLog> {
-        let log = self.open.remove(&id)?;
+        self.over.insert(id.0);
+        self.open.remove(&id)
+    }
+
+    /// Messages in all logs that are not released.
+    #[cfg(test)]
+    pub(super) const fn messages_held(&self) -> usize {
+        self.messages_held
+    }
+
+    /// Makes room for others in place of a log that is drawn, or is bounded elsewhere.
+    pub(crate) fn release(&mut self, log: &MessageLog) {
         self.messages_held -= log.messages.len();
         self.bytes_held -= log.bytes.len();
-        Some(log)
+        self.finding_bytes_held -= log.finding_bytes;
     }
 }
 
@@ -246,6 +282,7 @@ mod tests {
         conversation_bytes: 1000,
         messages_held: 20,
         bytes_held: 2000,
+        finding_bytes_held: 1000,
     };
 
     fn message(payload_bytes: usize) -> Vec<u8> {
@@ -340,6 +377,8 @@ mod tests {
                 .collect();
             assert_eq!((lengths, log.messages_left_out()), (kept, left_out));
             assert!((0..log.messages().len()).all(|index| log.payload_bytes(index) == 50));
+            assert!(logs.messages_held > 0 && logs.bytes_held > 0);
+            logs.release(&log);
             assert_eq!((logs.messages_held, logs.bytes_held), (0, 0));
         }
     }
@@ -360,5 +399,58 @@ mod tests {
         assert!(!logs.contains(ConversationId(2)));
         let log = logs.take(ConversationId(1)).unwrap();
         assert_eq!((log.findings().len(), log.findings_left_out()), (1, 1));
+    }
+
+    #[test]
+    fn findings_of_all_conversations_are_bounded_in_bytes_and_the_worst_is_known() {
+        let mut told = finding(FindingCode::ClosePayload);
+        told.conversation = Some(ConversationId(1));
+        let bytes = size_of::<Finding>() + told.heap_bytes();
+        assert!(told.heap_bytes() >= told.text.len());
+        let mut logs = MessageLogs::new(Limits {
+            finding_bytes_held: 3 * bytes,
+            ..ROOMY
+        });
+        let message = message(1);
+        for number in [1, 2] {
+            let id = Some(ConversationId(number));
+            logs.message(&MessageEvent {
+                conversation: id,
+                ..event(&message)
+            });
+            told.conversation = id;
+            told.level = Level::Note;
+            logs.finding(&told);
+            logs.finding(&told);
+        }
+        told.level = Level::Error;
+        logs.finding(&told);
+        assert_eq!(logs.finding_bytes_held, 3 * bytes);
+        for (number, kept, left_out, level) in [(1, 2, 0, Level::Note), (2, 1, 2, Level::Error)] {
+            let log = logs.take(ConversationId(number)).unwrap();
+            assert_eq!(
+                (log.findings().len(), log.findings_left_out()),
+                (kept, left_out)
+            );
+            assert_eq!(log.highest_level(), Some(level));
+            logs.release(&log);
+        }
+        assert_eq!(logs.finding_bytes_held, 0);
+    }
+
+    #[test]
+    fn messages_that_come_late_take_no_room() {
+        let mut logs = MessageLogs::new(ROOMY);
+        let bytes = message(1);
+        let late = event(&bytes);
+        let id = late.conversation.unwrap();
+        logs.message(&late);
+        let log = logs.take(id).unwrap();
+        logs.release(&log);
+        for _ in 0..2 * ROOMY.messages_held {
+            logs.message(&late);
+        }
+        assert_eq!((logs.messages_held, logs.open.len()), (0, 0));
+        assert!(logs.take(id).is_none());
     }
 }

@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
     conversation_bytes: MAX_MESSAGES * MESSAGE_BYTES,
     messages_held: MAX_MESSAGES_HELD,
     bytes_held: 64 << 20,
+    finding_bytes_held: 64 << 20,
 };
 
 /// Views that wait for the one of the other side of the router.
@@ -99,6 +100,9 @@ impl LadderPrinter {
     }
 
     fn draw(&mut self, over: &Over, other: Option<&Over>, out: &mut Vec<u8>) {
+        for over in [Some(over), other].into_iter().flatten() {
+            self.logs.release(&over.log);
+        }
         let ladder = Ladder::new(over.view(), other.map(Over::view), &self.style);
         self.outcome = Outcome::Drawn;
         match self.format {
@@ -150,6 +154,7 @@ impl Printer for LadderPrinter {
             && id != conversation.id
             && Some(id) != conversation.peer_view
         {
+            self.logs.release(&log);
             return Ok(());
         }
         let over = Over {
@@ -194,5 +199,31 @@ impl Printer for LadderPrinter {
             put(out, after);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{conversation, event, style};
+
+    #[test]
+    fn what_waits_for_its_other_view_counts_as_held() {
+        let format = LadderFormat::Text;
+        let mut printer = LadderPrinter::new(DrawnConversations::All, format, style());
+        let mut out = Vec::new();
+        for number in [1, 2] {
+            let event = MessageEvent {
+                conversation: Some(ConversationId(number)),
+                ..event(b"\xa0\xff\xff\xffa")
+            };
+            printer.message(&event, Sight::First, &mut out).unwrap();
+        }
+        for (number, held) in [(1, 2), (2, 0)] {
+            let mut over = conversation(number);
+            over.peer_view = Some(ConversationId(3 - number));
+            printer.conversation(&over, &mut out).unwrap();
+            assert_eq!(printer.logs.messages_held(), held);
+        }
     }
 }
