@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::conversation::{
-    Conversation, Destinations, Finding, FindingCode, I2cpSession, MessageEvent, Party,
+    Conversation, Destinations, DetailName, Finding, FindingCode, I2cpSession, MessageEvent, Party,
 };
 use crate::wire::{
     Destination, DestinationHash, FrameKind, PayloadShape, Pseudonyms, RawFrame, RawMessage,
@@ -161,9 +161,13 @@ impl Redaction {
         if !self.secrets.payload || !quotes_bytes(finding.code) {
             return Cow::Borrowed(finding);
         }
+        // What the text says may be among the details, too.
+        let is_told = |name: DetailName| name != DetailName::RestBytes;
+        let detail = finding.detail.iter().filter(|(name, _)| is_told(*name));
         Cow::Owned(Finding {
             text: finding.code.meaning().to_owned(),
-            ..finding.clone()
+            detail: detail.cloned().collect(),
+            ..*finding
         })
     }
 
@@ -242,7 +246,7 @@ fn syn_hash(event: &MessageEvent<'_>) -> Option<DestinationHash> {
     (frame.frame_type.kind() == FrameKind::Syn).then(|| destination.hash())
 }
 
-/// Whether the texts of findings with this code may reveal bytes of a payload: numbers
+/// Whether findings with this code may reveal bytes of a payload: numbers
 /// that were read where none stood, or checksums. Every new code needs an answer.
 const fn quotes_bytes(code: FindingCode) -> bool {
     match code {

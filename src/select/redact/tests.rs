@@ -1,4 +1,5 @@
 use super::*;
+use crate::conversation::FindingDetail;
 use crate::testing;
 use crate::wire::FrameType;
 
@@ -162,5 +163,17 @@ fn numbers_that_were_read_from_payloads_are_not_told() {
     let told = redaction(PAYLOAD).finding(&finding).into_owned();
     assert_eq!(told.text, "length prefix that no message has");
     assert_eq!(told.detail, finding.detail);
+    assert_eq!(*redaction(DESTINATIONS).finding(&finding), finding);
+}
+
+#[test]
+fn a_length_that_data_announced_is_not_among_the_details() {
+    let silent = (DetailName::SilentMs, FindingDetail::Number(5_021));
+    let mut finding = testing::finding(FindingCode::LeftoverStall);
+    finding.detail = vec![
+        silent.clone(),
+        (DetailName::RestBytes, FindingDetail::Number(8)),
+    ];
+    assert_eq!(redaction(PAYLOAD).finding(&finding).detail, [silent]);
     assert_eq!(*redaction(DESTINATIONS).finding(&finding), finding);
 }
