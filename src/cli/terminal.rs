@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
 use crate::report::style::Colouring;
-use crate::text::escape::Charset;
+use crate::text::escape::{Charset, escape};
 use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
 use crate::time::Timestamp;
@@ -25,7 +25,7 @@ pub(crate) fn print_line(line: fmt::Arguments<'_>) {
 /// A line for standard error with its end; on a terminal broken between words. Text that may be a
 /// command to paste is left whole.
 pub(crate) fn wrapped_line(line: fmt::Arguments<'_>) -> String {
-    let line = format!("{line}\n");
+    let line = without_controls(&format!("{line}\n"));
     let columns = terminal_size::terminal_size_of(io::stderr());
     match columns {
         Some((columns, _)) if !line.trim_start().starts_with("help: ") => {
@@ -34,6 +34,21 @@ pub(crate) fn wrapped_line(line: fmt::Arguments<'_>) -> String {
         }
         _ => line,
     }
+}
+
+/// Text in which no character drives a terminal: a name of a file may have any.
+fn without_controls(text: &str) -> String {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut buffer = [0; 4];
+    for c in text.chars() {
+        let bytes = c.encode_utf8(&mut buffer).as_bytes();
+        match c {
+            // A backslash, too, stands for itself: nobody reads this back.
+            '\n' | ' '..='~' => shown.extend_from_slice(bytes),
+            _ => escape(bytes, Charset::Unicode, &mut shown),
+        }
+    }
+    String::from_utf8(shown).expect("characters and escapes are UTF-8")
 }
 
 /// Columns of standard output: the terminal's, else `COLUMNS`, else 120.

@@ -57,7 +57,7 @@ impl Heading {
             self.start = Some(
                 event
                     .time
-                    .plus_nanos(-event.elapsed_us.saturating_mul(1_000)),
+                    .plus_nanos(event.elapsed_us.saturating_mul(-1_000)),
             );
         }
         let is_of = |flow: &FlowLine| {

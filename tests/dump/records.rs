@@ -99,6 +99,19 @@ fn records_may_name_any_conversation() {
 }
 
 #[test]
+fn records_may_have_any_time() {
+    let first = dump("-T ndjson captures/link-ethernet-padding.pcap").ok();
+    for micros in [i64::MIN, i64::MAX] {
+        let records = first.replace(r#""t_us":1000,"#, &format!(r#""t_us":{micros},"#));
+        assert_ne!(records, first);
+        for arguments in ["-", "-T text -", "-q -z io,1h -z conv -z ladder,c1 -"] {
+            let run = pipe(arguments, records.as_bytes());
+            assert_eq!(run.code, Some(0), "{arguments}: {}", run.stderr);
+        }
+    }
+}
+
+#[test]
 fn what_was_redacted_says_so_again() {
     for secrets in ["payload", "dest", "payload,dest"] {
         let first = dump(&format!("-T ndjson --redact {secrets} {SAMPLES}")).ok();

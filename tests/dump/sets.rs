@@ -114,6 +114,29 @@ fn empty_files_of_a_set_are_a_warning_and_an_empty_file_alone_is_an_error() {
 }
 
 #[test]
+fn names_of_files_that_are_found_do_not_drive_the_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().display();
+    put(
+        directory.path(),
+        "\u{1b}]0;mine\u{7}\u{9b}2J\r.txt",
+        b"not a capture",
+    );
+    let reason = dump(&path.to_string()).refused(2);
+    assert!(
+        !reason.contains(|c: char| c.is_control() && c != '\n'),
+        "{reason:?}"
+    );
+    put(directory.path(), "set-1.pcap", &capture("set-1.pcap"));
+    let (_, left_out) = messages(&path.to_string());
+    let name = r"\x1b]0;mine\x07\u{9b}2J\r.txt";
+    assert_eq!(
+        left_out,
+        format!("ministream-dump: warning: {path}/{name} is skipped: it is not a capture\n")
+    );
+}
+
+#[test]
 fn a_directory_and_a_pattern_stand_for_the_captures_in_them() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["set-1.pcap", "set-2.pcap", "set-3.pcap"] {
