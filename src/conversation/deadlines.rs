@@ -26,15 +26,22 @@ pub(super) struct Deadlines {
     linger_ns: i64,
     max_lingering: usize,
     /// SYNs without an answer.
-    unanswered: VecDeque<Deadline>,
-    /// When these are as many, they are swept.
-    sweep_at: usize,
+    unanswered: Swept,
     /// Those that had no answer in time, which may still come.
-    unheard: VecDeque<Deadline>,
+    unheard: Swept,
     /// Closed ones.
     lingering: VecDeque<Deadline>,
     /// Before this nothing is due.
     earliest: Timestamp,
+}
+
+/// Conversations that wait in a phase, and others that did.
+#[derive(Debug)]
+struct Swept {
+    queue: VecDeque<Deadline>,
+    phase: Phase,
+    /// When there are as many, the others leave.
+    sweep_at: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +63,8 @@ impl Deadlines {
             handshake_limit_ns: options.handshake_limit_ns,
             linger_ns: options.linger_ns,
             max_lingering: options.max_lingering.max(1),
-            unanswered: VecDeque::new(),
-            sweep_at: FEW,
-            unheard: VecDeque::new(),
+            unanswered: Swept::new(Phase::SynSent),
+            unheard: Swept::new(Phase::NoAnswer),
             lingering: VecDeque::new(),
             earliest: NEVER,
         }
@@ -67,12 +73,7 @@ impl Deadlines {
     /// A SYN was seen.
     pub(super) fn wait_for_answer(&mut self, slot: Slot, now: Timestamp, records: &Records) {
         let until = now.plus_nanos(self.handshake_limit_ns);
-        if self.unanswered.len() >= self.sweep_at {
-            self.unanswered
-                .retain(|deadline| is_in(deadline, Phase::SynSent, records));
-            self.sweep_at = FEW.max(self.unanswered.len() * 2);
-        }
-        self.unanswered.push_back(deadline(slot, until, records));
+        self.unanswered.push(slot, until, records);
         self.earliest = self.earliest.min(until);
     }
 
@@ -84,6 +85,7 @@ impl Deadlines {
         records: &Records,
     ) -> impl DoubleEndedIterator<Item = Slot> {
         self.unanswered
+            .queue
             .iter()
             .rev()
             .take(limit)
@@ -94,7 +96,7 @@ impl Deadlines {
     /// An answer did not come in time.
     pub(super) fn wait_for_late_answer(&mut self, slot: Slot, now: Timestamp, records: &Records) {
         let until = self.last_late(now);
-        self.unheard.push_back(deadline(slot, until, records));
+        self.unheard.push(slot, until, records);
         self.earliest = self.earliest.min(until);
     }
 
@@ -150,12 +152,12 @@ impl Deadlines {
 
     /// The next that is due, which is then waited for no more.
     pub(super) fn next(&mut self, now: Timestamp, records: &Records) -> Option<Due> {
-        while let Some(deadline) = self.unanswered.front().copied() {
+        while let Some(deadline) = self.unanswered.queue.front().copied() {
             let waits = is_in(&deadline, Phase::SynSent, records);
             if waits && deadline.time > now {
                 break;
             }
-            self.unanswered.pop_front();
+            self.unanswered.queue.pop_front();
             if waits {
                 return Some(Due::NoAnswer(deadline.slot));
             }
@@ -163,12 +165,12 @@ impl Deadlines {
         loop {
             let time_of =
                 |queue: &VecDeque<Deadline>| queue.front().map_or(NEVER, |first| first.time);
-            let (unheard, lingering) = (time_of(&self.unheard), time_of(&self.lingering));
+            let (unheard, lingering) = (time_of(&self.unheard.queue), time_of(&self.lingering));
             if unheard.min(lingering) > now {
                 break;
             }
             let (queue, is_over): (_, fn(&Deadline, &Records) -> bool) = if unheard <= lingering {
-                (&mut self.unheard, is_unheard)
+                (&mut self.unheard.queue, is_unheard)
             } else {
                 (&mut self.lingering, is_closed)
             };
@@ -179,12 +181,32 @@ impl Deadlines {
                 return Some(Due::Over(deadline.slot));
             }
         }
-        let first = [&self.unanswered, &self.unheard, &self.lingering]
+        let first = [&self.unanswered.queue, &self.unheard.queue, &self.lingering]
             .into_iter()
             .filter_map(|queue| queue.front())
             .map(|deadline| deadline.time);
         self.earliest = first.min().unwrap_or(NEVER);
         None
+    }
+}
+
+impl Swept {
+    const fn new(phase: Phase) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            phase,
+            sweep_at: FEW,
+        }
+    }
+
+    fn push(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+        if self.queue.len() >= self.sweep_at {
+            let phase = self.phase;
+            self.queue
+                .retain(|deadline| is_in(deadline, phase, records));
+            self.sweep_at = FEW.max(self.queue.len() * 2);
+        }
+        self.queue.push_back(deadline(slot, until, records));
     }
 }
 
@@ -206,4 +228,41 @@ fn is_unheard(deadline: &Deadline, records: &Records) -> bool {
 
 fn is_closed(deadline: &Deadline, records: &Records) -> bool {
     records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase().is_closed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::NewRecord;
+    use super::*;
+    use crate::net::Side;
+
+    #[test]
+    fn those_that_wait_no_more_leave_also_where_time_stands_still() {
+        let now = Timestamp::from_nanos(0);
+        let mut records = Records::new();
+        let mut deadlines = Deadlines::new(&TrackerOptions::default());
+        for number in 1..=10 * FEW as u64 {
+            for phase in [Phase::SynSent, Phase::NoAnswer] {
+                let slot = records.insert(&NewRecord {
+                    number,
+                    channel: 0,
+                    channel_position: 0,
+                    client_side: Side::Initiator,
+                    phase,
+                    time: now,
+                    elapsed_us: 0,
+                    message: number,
+                });
+                match phase {
+                    Phase::SynSent => deadlines.wait_for_answer(slot, now, &records),
+                    _ => deadlines.wait_for_late_answer(slot, now, &records),
+                }
+                // Nothing is taken out here but what a sweep finds.
+                records.remove(slot);
+            }
+        }
+        for queue in [&deadlines.unanswered.queue, &deadlines.unheard.queue] {
+            assert!(queue.len() <= FEW, "{}", queue.len());
+        }
+    }
 }

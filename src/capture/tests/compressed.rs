@@ -154,6 +154,30 @@ fn damaged_compressed_data_is_an_error_of_reading() {
     assert!(packets.len() >= 100);
 }
 
+/// A frame of zstd without its length: a header that names a window of so many powers of two, and
+/// one block of bytes as they are (RFC 8878, sections 3.1.1.1 and 3.1.1.2).
+fn zstd_with_window(log: u8, bytes: &[u8]) -> Vec<u8> {
+    let block = u32::try_from(bytes.len()).unwrap() << 3 | 1;
+    let header = [0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+    [&header, &block.to_le_bytes()[..3], bytes].concat()
+}
+
+#[test]
+fn a_window_of_zstd_is_bounded() {
+    let plain = noise_capture(3);
+    let (packets, error) = read(&zstd_with_window(27, &plain));
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(packets, read_whole(&plain));
+    let (packets, error) = read(&zstd_with_window(28, &plain));
+    assert!(packets.is_empty());
+    let reason = error.expect("it is refused");
+    assert_eq!(reason.to_string(), "cannot open test");
+    assert_eq!(
+        std::error::Error::source(&reason).unwrap().to_string(),
+        "its zstd window is longer than 128 MiB; decompress it first, with zstd -d --long=31"
+    );
+}
+
 #[test]
 fn compressed_files_that_are_no_captures_are_called_what_they_are() {
     for (bytes, text) in [
