@@ -283,7 +283,7 @@ impl Driver<'_> {
                         return Taken::All;
                     }
                 }
-                LinkEvent::PeerUp(_) | LinkEvent::Absorbed => {}
+                LinkEvent::PeerUp(_) | LinkEvent::Absorbed { .. } => {}
                 LinkEvent::Down(error) => {
                     machine.lost(now, None);
                     self.driving.lost = Some(error);

@@ -42,17 +42,19 @@ pub enum LinkEvent {
     /// Input was taken in that is no event to anybody: a part of a message or of a handshake, or
     /// something of a stranger. It has taken a turn all the same: whoever sends such input without
     /// end must not keep the caller from everything else.
-    Absorbed,
+    Absorbed {
+        /// Bytes of it, or what each thing counts for where it is the number that costs time.
+        bytes: usize,
+    },
     /// The link is gone and of no further use.
     Down(LinkError),
 }
 
 impl LinkEvent {
-    /// The messages of a caller's round that it counts for. What is absorbed may be a megabyte that
-    /// was decrypted for nothing.
+    /// The messages of a caller's round that it counts for.
     pub(in crate::runtime) const fn messages(&self) -> usize {
         match self {
-            Self::Absorbed => 256,
+            Self::Absorbed { bytes } => 1 + *bytes / 1024,
             _ => 1,
         }
     }

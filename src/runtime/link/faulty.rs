@@ -226,7 +226,9 @@ impl FaultyLink {
             ready!(self.poll_timer(cx, now));
         }
         // What came may all have been lost, or be late.
-        Poll::Ready(LinkEvent::Absorbed)
+        Poll::Ready(LinkEvent::Absorbed {
+            bytes: 1024 * MAX_LATE_MESSAGES,
+        })
     }
 
     /// Takes in the link's events; false if there are none.
@@ -268,7 +270,7 @@ impl FaultyLink {
                     self.events.push_back(event);
                 }
             }
-            LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } | LinkEvent::Absorbed => {
+            LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } | LinkEvent::Absorbed { .. } => {
                 self.events.push_back(event);
             }
         }
@@ -575,7 +577,7 @@ mod tests {
             std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
             loop {
                 match step(&mut link).await {
-                    None | Some(LinkEvent::Absorbed) => {}
+                    None | Some(LinkEvent::Absorbed { .. }) => {}
                     Some(LinkEvent::Ready(scope)) => {
                         assert_eq!(scope, Scope::Peer(peer));
                         break;
@@ -608,7 +610,7 @@ mod tests {
             assert!(count * MESSAGE_BYTES <= FULL_LANE_BYTES);
             loop {
                 match step(&mut link).await {
-                    None | Some(LinkEvent::Absorbed) => {}
+                    None | Some(LinkEvent::Absorbed { .. }) => {}
                     Some(LinkEvent::Ready(scope)) => break assert_eq!(scope, Scope::Peer(peer)),
                     Some(other) => panic!("{other:?}"),
                 }
@@ -631,7 +633,7 @@ mod tests {
             while link.incoming.stats().messages < 1_000 {
                 let before = link.incoming.stats().messages;
                 match step(&mut link).await {
-                    Some(LinkEvent::Absorbed) => absorbed += 1,
+                    Some(LinkEvent::Absorbed { .. }) => absorbed += 1,
                     None => {}
                     Some(other) => panic!("{other:?}"),
                 }
@@ -658,7 +660,7 @@ mod tests {
             while link.incoming.is_idle() {
                 let event = step(&mut link).await;
                 assert!(
-                    matches!(event, None | Some(LinkEvent::Absorbed)),
+                    matches!(event, None | Some(LinkEvent::Absorbed { .. })),
                     "it is an hour late"
                 );
             }

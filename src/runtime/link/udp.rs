@@ -181,7 +181,9 @@ impl UdpLink {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(LinkEvent::Absorbed)
+        Poll::Ready(LinkEvent::Absorbed {
+            bytes: 1024 * MAX_STRANGERS,
+        })
     }
 
     fn handle_datagram(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
@@ -485,7 +487,7 @@ mod tests {
             }
             for _ in 0..2 {
                 let event = poll_fn(|cx| link.poll_event(cx, &mut |_| true)).await;
-                assert!(matches!(event, LinkEvent::Absorbed), "{event:?}");
+                assert!(matches!(event, LinkEvent::Absorbed { .. }), "{event:?}");
             }
             let event = poll_fn(|cx| Poll::Ready(link.poll_event(cx, &mut |_| true))).await;
             assert!(event.is_pending(), "{event:?}");

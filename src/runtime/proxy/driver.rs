@@ -272,7 +272,7 @@ impl Driver {
                 }
                 self.received(id, Side::Initiator, bytes, watcher)?;
             }
-            LinkEvent::Message { from: None, .. } | LinkEvent::Absorbed => {}
+            LinkEvent::Message { from: None, .. } | LinkEvent::Absorbed { .. } => {}
             LinkEvent::Ready(scope) => {
                 for pair in self.pairs.in_scope_mut(scope) {
                     pair.has_room(Side::Initiator);

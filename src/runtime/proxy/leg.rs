@@ -212,7 +212,7 @@ impl OpenLeg {
                         tracing::debug!(leg = "server", %error, "datagram not delivered");
                         LegEvent::Absorbed
                     }
-                    LinkEvent::PeerUp(_) | LinkEvent::Absorbed => LegEvent::Absorbed,
+                    LinkEvent::PeerUp(_) | LinkEvent::Absorbed { .. } => LegEvent::Absorbed,
                 })
             }
             Self::Frames(stream) => poll_frames(stream, cx, intake),

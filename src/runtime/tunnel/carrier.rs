@@ -121,7 +121,7 @@ impl Carrier {
                     conversations.endpoint.handle_message(now, from, message);
                 }
                 LinkEvent::PeerUp(peer) => info!(%peer, "peer connected"),
-                LinkEvent::Absorbed => {}
+                LinkEvent::Absorbed { .. } => {}
                 LinkEvent::Ready(scope) => conversations.endpoint.handle_link_ready(scope),
                 LinkEvent::PeerLost { peer, error } => {
                     log_lost_peer(peer, &error, &mut self.losses);

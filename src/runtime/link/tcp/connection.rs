@@ -305,6 +305,11 @@ impl Connection {
         }
     }
 
+    /// Bytes read that gave none, since it was asked last.
+    pub(super) const fn take_absorbed_bytes(&mut self) -> usize {
+        self.transport.take_absorbed_bytes()
+    }
+
     /// An idle connection keeps no memory of its busy times.
     fn leave_for_later(&mut self, spare: &mut BytesMut) -> Read {
         if self.input.capacity() > self.input.len() {

@@ -42,8 +42,11 @@ const MAX_CONNECTIONS: usize = 256;
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
-/// Turns without an event in one go, each of which may read 1 MiB: others come first.
-const MAX_SILENT_TURNS: usize = 4;
+/// Turns without an event in one go: others come first.
+const MAX_SILENT_TURNS: usize = 64;
+
+/// Bytes that such a turn counts for: it has read less than a message.
+const SILENT_TURN_BYTES: usize = 256;
 
 /// Connections refused in one go: others come first.
 const MAX_TURNED_AWAY: usize = 64;
@@ -90,6 +93,8 @@ pub struct TcpLink {
     /// When those are looked at next.
     deadline_look: Pin<Box<Sleep>>,
     events: VecDeque<LinkEvent>,
+    /// Bytes that were decrypted and gave none, since an event said so.
+    absorbed_bytes: usize,
     /// Runs when all is written to all peers: the time for them to close.
     parting: Option<Pin<Box<Sleep>>>,
 }
@@ -167,7 +172,7 @@ impl TcpLink {
             match self.poll_event(cx, &mut |_| true) {
                 Poll::Ready(LinkEvent::PeerUp(_)) => return Poll::Ready(Ok(())),
                 Poll::Ready(LinkEvent::Down(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(LinkEvent::Absorbed) => {
+                Poll::Ready(LinkEvent::Absorbed { .. }) => {
                     wake_after_look(cx.waker());
                     return Poll::Pending;
                 }
@@ -223,6 +228,7 @@ impl TcpLink {
             lookout: Lookout::new(Instant::now()),
             deadline_look: Box::pin(sleep(Duration::ZERO)),
             events: VecDeque::new(),
+            absorbed_bytes: 0,
             parting: None,
         }
     }
@@ -280,8 +286,14 @@ impl TcpLink {
             } else if let Some(message) = self.take_turn(number, reads) {
                 return Poll::Ready(message);
             }
+            if self.absorbed_bytes > 0 {
+                let bytes = std::mem::take(&mut self.absorbed_bytes);
+                return Poll::Ready(LinkEvent::Absorbed { bytes });
+            }
         }
-        Poll::Ready(LinkEvent::Absorbed)
+        Poll::Ready(LinkEvent::Absorbed {
+            bytes: SILENT_TURN_BYTES * MAX_SILENT_TURNS,
+        })
     }
 
     /// Finds out whose turn it is, once all have had theirs: whoever sends without end must not keep
@@ -528,6 +540,7 @@ impl TcpLink {
         let was_open = connection.is_open();
         match connection.poll_read(&mut cx, &mut self.spare) {
             Ok(read) => {
+                self.absorbed_bytes += connection.take_absorbed_bytes();
                 if !was_open && connection.is_open() {
                     connection.log_handshake();
                     self.events.push_back(LinkEvent::PeerUp(connection.peer()));

@@ -59,7 +59,7 @@ async fn pair_over_tls_where(
         while let Poll::Ready(event) = server.poll_event(cx, reads) {
             match event {
                 LinkEvent::PeerUp(peer) => from = Some(peer),
-                LinkEvent::Absorbed => {}
+                LinkEvent::Absorbed { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -89,7 +89,7 @@ async fn next_where(link: &mut TcpLink, reads: &mut dyn FnMut(Scope) -> bool) ->
             event
         });
         match event.await {
-            LinkEvent::Absorbed => {}
+            LinkEvent::Absorbed { .. } => {}
             event => return event,
         }
     }
@@ -142,7 +142,10 @@ fn a_client_that_floods_with_other_names_and_reads_nothing_is_answered_within_a_
             let event = server.poll_event(cx, &mut |_| true);
             server.poll_flush(cx);
             assert!(
-                matches!(event, Poll::Pending | Poll::Ready(LinkEvent::Absorbed)),
+                matches!(
+                    event,
+                    Poll::Pending | Poll::Ready(LinkEvent::Absorbed { .. })
+                ),
                 "{event:?}"
             );
             let refused = server.counts().unproven_syn_count - before;

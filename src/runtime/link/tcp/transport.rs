@@ -24,6 +24,8 @@ const TLS_WRITE_BYTES: usize = 128 * 1024;
 pub(super) struct Transport {
     stream: TcpStream,
     tls: Option<Box<TlsSession>>,
+    /// Bytes read over TLS that gave none.
+    absorbed_bytes: usize,
 }
 
 /// Memory that the connections of a link use by turns.
@@ -48,7 +50,16 @@ pub(super) struct Sealing {
 
 impl Transport {
     pub(super) const fn new(stream: TcpStream, tls: Option<Box<TlsSession>>) -> Self {
-        Self { stream, tls }
+        Self {
+            stream,
+            tls,
+            absorbed_bytes: 0,
+        }
+    }
+
+    /// Bytes read that gave none, since it was asked last.
+    pub(super) const fn take_absorbed_bytes(&mut self) -> usize {
+        std::mem::replace(&mut self.absorbed_bytes, 0)
     }
 
     pub(super) const fn stream(&self) -> &TcpStream {
@@ -123,6 +134,7 @@ impl Transport {
         if input.len() > before {
             return Poll::Ready(Ok(input.len() - before));
         }
+        self.absorbed_bytes += count;
         // Others first, however much of this there is; and it may have something to say before the
         // other end says more.
         cx.waker().wake_by_ref();
