@@ -6,12 +6,14 @@
 //! [`LostDatagram`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::net::IpAddr;
 
 use etherparse::{IpNumber, ip_number};
 use hashbrown::HashMap;
 
 use super::captured::Captured;
+use super::runs::{RUN_BYTES, Runs};
 use super::slice::{self, Fragment, IpPacket, Route, Upper};
 use super::{Arrival, NetworkLimits, Skip, Transport};
 use crate::time::Timestamp;
@@ -19,8 +21,8 @@ use crate::time::Timestamp;
 /// The longest payload of an IP packet, in bytes.
 const MAX_PAYLOAD: usize = 65_535;
 
-/// Memory of a waiting fragment beside its bytes.
-const PIECE_OVERHEAD: usize = 64;
+/// Memory of a waiting fragment beside its bytes, with the run that it may be.
+const PIECE_OVERHEAD: usize = 64 + RUN_BYTES;
 
 /// Datagrams completed last whose late duplicate fragments do not count as loss.
 const COMPLETED: usize = 64;
@@ -78,6 +80,8 @@ struct Set {
     protocol: IpNumber,
     /// By offset; nothing overlaps.
     pieces: BTreeMap<usize, Piece>,
+    /// Where they are, without the boundaries between those that touch.
+    runs: Runs<usize>,
     /// Bytes that the pieces cover, captured or not.
     covered: usize,
     total: Option<usize>,
@@ -217,6 +221,7 @@ impl Defrag {
             let lost = set.lost(key, LossReason::Overlap);
             set.is_refused = true;
             set.pieces.clear();
+            set.runs = Runs::NONE;
             self.cost -= set.cost;
             set.cost = 0;
             self.record_loss(lost);
@@ -336,6 +341,7 @@ impl Set {
             first,
             protocol,
             pieces: BTreeMap::new(),
+            runs: Runs::NONE,
             covered: 0,
             total: None,
             cost: 0,
@@ -399,31 +405,19 @@ impl Set {
 
     /// Keeps those parts of a fragment that are not there already.
     fn fill(&mut self, start: usize, payload: Captured<'_>) {
-        let end = start + payload.len();
-        let mut at = self
-            .pieces
-            .range(..=start)
-            .next_back()
-            .map_or(start, |(&offset, piece)| piece.end(offset).max(start));
-        while at < end {
-            let next = self
-                .pieces
-                .range(at..end)
-                .next()
-                .map(|(&offset, piece)| (offset, piece.end(offset)));
-            let (free_until, resume_at) = next.unwrap_or((end, end));
-            let free = payload.after(at - start).first(free_until - at);
-            if !free.is_empty() {
-                self.covered += free.len();
-                self.cost += free.bytes().len() + PIECE_OVERHEAD;
-                let piece = Piece {
-                    bytes: free.bytes().into(),
-                    missing: free.missing(),
-                };
-                self.pieces.insert(at, piece);
-            }
-            at = resume_at;
-        }
+        // Taken out, since it is walked over while what it lacks is kept.
+        let mut runs = mem::take(&mut self.runs);
+        runs.cover(start..start + payload.len(), |free| {
+            let part = payload.after(free.start - start).first(free.len());
+            self.covered += part.len();
+            self.cost += part.bytes().len() + PIECE_OVERHEAD;
+            let piece = Piece {
+                bytes: part.bytes().into(),
+                missing: part.missing(),
+            };
+            self.pieces.insert(free.start, piece);
+        });
+        self.runs = runs;
     }
 
     /// Writes the payload up to the first byte that was not captured; returns the number of bytes

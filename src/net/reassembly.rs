@@ -102,7 +102,7 @@ struct Disorder {
     /// Data waiting for missing bytes, by position; nothing overlaps.
     held: BTreeMap<u64, Held>,
     /// Where they are, without the boundaries between those that touch.
-    runs: Runs,
+    runs: Runs<u64>,
     held_cost: usize,
     /// Position of FIN, once seen.
     fin: Option<u64>,

@@ -14,12 +14,23 @@ pub(super) const RUN_BYTES: usize = 32;
 pub(super) const RUN_LEAF_BYTES: usize = 11 * size_of::<(u64, u64)>() + 16;
 
 /// Positions, by the start of each run its end.
-#[derive(Debug, Default)]
-pub(super) struct Runs(BTreeMap<u64, u64>);
+#[derive(Debug)]
+pub(super) struct Runs<P>(BTreeMap<P, P>);
 
-impl Runs {
+impl<P> Default for Runs<P> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl<P> Runs<P> {
+    /// Nothing is there.
+    pub(super) const NONE: Self = Self(BTreeMap::new());
+}
+
+impl<P: Copy + Ord> Runs<P> {
     /// Adds positions; calls `fill` with each part of them that was not there, in order.
-    pub(super) fn cover(&mut self, positions: Range<u64>, mut fill: impl FnMut(Range<u64>)) {
+    pub(super) fn cover(&mut self, positions: Range<P>, mut fill: impl FnMut(Range<P>)) {
         let Range { mut start, end } = positions;
         let mut run = start..end;
         if let Some((&before, &until)) = self.0.range(..=start).next_back()

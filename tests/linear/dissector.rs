@@ -289,6 +289,24 @@ linear!(
     }
 );
 
+linear!(
+    fragments_without_captured_bytes_that_cover_all_that_waits,
+    150,
+    |size| {
+        let mut wire = Wire::new(Link::ETHERNET);
+        let payload = vec![0xa0; 16 * size];
+        let fragments = udp(40_000).fragments(1, End::Client, &payload, 8);
+        for fragment in fragments.iter().skip(1).step_by(2) {
+            wire.push(fragment);
+        }
+        for _ in fragments.iter().skip(1).step_by(2) {
+            wire.push(&fragments[1][..20]);
+            claim(&mut wire, 16 * size);
+        }
+        dissect(&wire);
+    }
+);
+
 linear!(messages_that_expand, 30, |size| {
     let mut wire = Wire::new(Link::ETHERNET);
     let mut application = Application::new(40_000, 1, "bomb", key_destination(1));
