@@ -306,6 +306,7 @@ impl Player {
         if !matches!(self.options.pace, Pace::Rate { .. }) {
             self.stats.lag(now.saturating_duration_since(live.eligible));
         }
+        live.names_server |= message.frame_type != FrameType::SYN;
         live.sent(now, step);
         self.note(now, slot, Direction::ClientToServer, &message.as_frame());
         self.stats.sent_messages += 1;
@@ -380,10 +381,17 @@ impl Player {
             .steps
             .get(live.next_step)
             .is_some_and(|step| step.gate == 0);
-        if self.options.address_proof == AddressProof::Required
-            && planned.ids != IdPolicy::Raw
-            && !we_speak_next
-        {
+        if !we_speak_next {
+            self.name_server(slot, id);
+        }
+    }
+
+    /// Sends an empty message with the server's id, where that proves our address.
+    fn name_server(&mut self, slot: usize, id: ServerId) {
+        let live = &mut self.live[slot];
+        let planned = &self.plan.conversations[live.planned];
+        if self.options.address_proof == AddressProof::Required && planned.ids != IdPolicy::Raw {
+            live.names_server = true;
             self.unrecorded.push_back(Message {
                 frame_type: FrameType::CLIENT_DATA,
                 id: id.0,
@@ -412,6 +420,11 @@ impl Player {
             live.handshake = Some(handshake);
             live.refused = Some(handshake);
             self.stats.handshake(handshake);
+        }
+        // What we were to say next is not said any more, and the server counts only clients that
+        // are there.
+        if let (Some(id), false) = (live.server_id, live.names_server) {
+            self.name_server(slot, id);
         }
     }
 

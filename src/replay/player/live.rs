@@ -41,6 +41,8 @@ pub(super) struct Live {
     pub(super) patience_is_over: bool,
     /// Whether its copy counts it as over.
     pub(super) released: bool,
+    /// Whether a message of ours has named the server's id, or waits to be sent.
+    pub(super) names_server: bool,
     pub(super) sent_bytes: usize,
     pub(super) answers: LiveAnswers,
     /// The messages, if they are to be shown.
@@ -121,6 +123,7 @@ impl Live {
             closed_by_us: false,
             patience_is_over: false,
             released: false,
+            names_server: false,
             sent_bytes: 0,
             answers: LiveAnswers::default(),
             transcript: Transcript::default(),

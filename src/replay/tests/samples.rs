@@ -283,3 +283,31 @@ fn our_address_is_proven_where_the_server_speaks_next() {
         assert!(sent.iter().all(|sent| sent[0] != SEND), "{sent:?}");
     }
 }
+
+#[test]
+fn our_address_is_proven_to_a_server_that_is_done_before_we_speak() {
+    let recorded = recording(&[&[
+        (0, SYN, b"d"),
+        (1, ACK, b""),
+        (2, SEND, b""),
+        (3, ANSWER, b"hello"),
+        (4, SERVER_CLOSE, b""),
+    ]]);
+    let hasty = |message: &Message| match message.frame_type.0 {
+        SYN => vec![
+            now(frame(ACK, message.id.0, &[9, 9, 9])),
+            now(frame(ANSWER, message.id.0, b"hello")),
+            now(frame(SERVER_CLOSE, message.id.0, b"")),
+        ],
+        _ => Vec::new(),
+    };
+    let options = PlayOptions {
+        address_proof: AddressProof::Required,
+        ..PlayOptions::default()
+    };
+    let mut rig = Rig::new(&recorded, options, hasty);
+    rig.run();
+    assert_eq!(rig.results(), [ReplayResult::Same]);
+    let sent: Vec<_> = rig.sent.into_iter().map(|(_, sent)| sent).collect();
+    assert_eq!(sent[1..], [frame(SEND, [9, 9, 9], b"")]);
+}
