@@ -266,7 +266,8 @@ impl FaultyLink {
             LinkEvent::Ready(scope) => {
                 self.blocked
                     .retain(|blocked| scope != Scope::All && *blocked != scope);
-                if matches!(scope, Scope::Peer(_)) {
+                // One to whom too much is under way hears of it when that is over, too.
+                if matches!(scope, Scope::Peer(peer) if !self.full_peers.contains(&peer)) {
                     self.events.push_back(event);
                 }
             }
@@ -372,12 +373,14 @@ impl FaultyLink {
         }
         let Self {
             full_peers,
+            blocked,
             outgoing,
             events,
             ..
         } = self;
         full_peers.retain(|peer| {
-            let is_full = outgoing.lane_bytes(&Key::Peer(*peer)) > FULL_LANE_BYTES / 2;
+            let is_full = outgoing.lane_bytes(&Key::Peer(*peer)) > FULL_LANE_BYTES / 2
+                || blocked.contains(&Scope::Peer(*peer));
             if !is_full {
                 events.push_back(LinkEvent::Ready(Scope::Peer(*peer)));
             }
