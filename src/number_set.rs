@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const FREE_WORDS: usize = 1024;
 
 /// Words of the dense part for each that a number made necessary.
-const WORDS_FOR_ONE: usize = 8;
+const WORDS_FOR_ONE: usize = 64;
 
 /// A set of numbers; memory is an eighth of a byte up to the greatest where they are dense, and
 /// never more than in proportion to how many there are: records may name any.
@@ -134,7 +134,10 @@ mod tests {
             let forth = set(numbers.clone());
             let back = set(numbers.clone().rev());
             for set in [&forth, &back] {
-                assert!(words(set) <= FREE_WORDS + 9 * 3_000, "{apart}");
+                assert!(
+                    words(set) <= FREE_WORDS + (WORDS_FOR_ONE + 1) * 3_000,
+                    "{apart}"
+                );
                 assert!(numbers.clone().all(|number| set.contains(number)));
                 let others = numbers.clone().map(|number| number + 1);
                 assert_eq!(
