@@ -231,9 +231,12 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             self.outputs
                 .push_front(MockOutput::Transmit { to, message });
         }
+        // None of them was read.
+        for slot in self.sessions.slots_of(Some(client)) {
+            self.sessions[slot].read_again = now;
+        }
         for slot in waiting.slots {
             if self.sessions.contains(slot) {
-                self.sessions[slot].read_again = now;
                 self.advance(now, slot);
             }
         }

@@ -88,6 +88,8 @@ pub struct Player {
     timers: Timers,
     /// Conversations whose next message may go now.
     ready: VecDeque<(usize, u64)>,
+    /// When the peer was last heard.
+    heard: Option<Instant>,
     /// Messages that no recorded one stands for: closes for conversations that the server would
     /// be left alone with, and proofs of our address.
     unrecorded: VecDeque<Message>,
@@ -138,6 +140,7 @@ impl Player {
             copies,
             timers,
             ready: VecDeque::new(),
+            heard: None,
             unrecorded: VecDeque::new(),
             outcomes: VecDeque::new(),
             abandoned: Abandoned::new(),
@@ -203,6 +206,7 @@ impl Player {
 
     /// Takes a message that the server sent.
     pub fn handle_message(&mut self, now: Instant, message: &Bytes) {
+        self.heard = self.heard.max(Some(now));
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             self.stats.ignored_messages += 1;
             return;
@@ -224,10 +228,12 @@ impl Player {
             if let Some(outcome) = self.outcomes.pop_front() {
                 return PlayerOutput::Finished(Box::new(outcome));
             }
-            if let Some(message) = self.next_message(now) {
+            // Deadlines may be judged by an earlier time than the one at which what is begun now begins.
+            let present = self.heard.map_or(now, |heard| heard.max(now));
+            if let Some(message) = self.next_message(present) {
                 return PlayerOutput::Transmit(message);
             }
-            if self.fire(now) || self.begin_more(now) {
+            if self.fire(now) || self.begin_more(present) {
                 continue;
             }
             if self.is_over() {

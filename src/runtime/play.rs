@@ -23,9 +23,6 @@ const MESSAGES_AT_ONCE: usize = 1_024;
 /// Rounds after which the system is asked for further events, however much there is to do.
 const MAX_ROUNDS: usize = 2;
 
-/// Time in which the peer of a script takes nothing of what it is sent, after which the script has failed.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
-
 /// Time for the queue to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
@@ -121,7 +118,7 @@ pub async fn inject(
         executor,
         peer: opened.peer,
         report,
-        full_since: None,
+        is_full: false,
         passed: None,
         stopped: false,
     };
@@ -480,8 +477,8 @@ struct Injecting<'a> {
     executor: &'a mut Executor,
     peer: Option<Peer>,
     report: &'a mut dyn FnMut(StepReport),
-    /// Since when the peer takes nothing.
-    full_since: Option<Instant>,
+    /// Whether the peer takes nothing at the moment.
+    is_full: bool,
     passed: Option<bool>,
     stopped: bool,
 }
@@ -491,18 +488,8 @@ impl Machine for Injecting<'_> {
         if self.stopped {
             return Action::Over;
         }
-        if let Some(since) = self.full_since {
-            let until = since + STALLED_AFTER;
-            if now < until {
-                return Action::Wait(Some(until));
-            }
-            let seconds = STALLED_AFTER.as_secs();
-            warn!(
-                leg = "carrier",
-                seconds, "the script ends: its peer takes nothing more"
-            );
-            self.passed = Some(false);
-            return Action::Over;
+        if self.is_full {
+            return Action::Wait(None);
         }
         match self.executor.poll_output(now) {
             InjectOutput::Transmit(bytes) => match self.peer {
@@ -528,11 +515,11 @@ impl Machine for Injecting<'_> {
     }
 
     fn blocked(&mut self, _scope: Scope) {
-        self.full_since.get_or_insert_with(Instant::now);
+        self.is_full = true;
     }
 
     fn ready(&mut self, _now: Instant, _scope: Scope) {
-        self.full_since = None;
+        self.is_full = false;
     }
 
     fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {

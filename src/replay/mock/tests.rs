@@ -387,6 +387,13 @@ fn a_client_that_is_not_read_is_not_called_silent() {
     let mut rig = Rig::new(two(), MockOptions::default());
     let server = rig.open(7, A);
     rig.send(7, server, b"o");
+    // Also where its time is not over yet when it is read again.
+    rig.mock.handle_blocked(7);
+    assert_eq!(rig.sent(4_900), []);
+    let now = rig.now;
+    rig.mock.handle_ready(now, 7);
+    assert_eq!(rig.sent(4_000), []);
+    assert_eq!(rig.outcomes, []);
     rig.mock.handle_blocked(7);
     assert_eq!(rig.sent(6_000), []);
     assert_eq!(rig.outcomes, []);

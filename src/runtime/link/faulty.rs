@@ -151,6 +151,8 @@ pub struct FaultyLink {
     full: bool,
     /// The same for one peer.
     full_peers: Vec<Peer>,
+    /// Connections whose end is late.
+    ended: Vec<Key>,
     /// The link is of no further use.
     down: bool,
     alarm: Alarm,
@@ -175,6 +177,7 @@ impl FaultyLink {
             blocked: Vec::new(),
             full: false,
             full_peers: Vec::new(),
+            ended: Vec::new(),
             down: false,
             alarm: Alarm::new(),
         }
@@ -199,17 +202,22 @@ impl FaultyLink {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
+            let ended = &self.ended;
+            // Of one that has ended the rest is taken in also where it is not read: nothing makes it
+            // wanted again.
             let wanted = |key: &Key| {
-                reads(match key {
-                    Key::Link => Scope::All,
-                    Key::Peer(peer) => Scope::Peer(*peer),
-                })
+                ended.contains(key)
+                    || reads(match key {
+                        Key::Link => Scope::All,
+                        Key::Peer(peer) => Scope::Peer(*peer),
+                    })
             };
             match self.incoming.poll_wanted(now, wanted) {
                 Some(LaneEvent::Arrives(_, Inbound::Message { from, bytes })) => {
                     return Poll::Ready(LinkEvent::Message { from, bytes });
                 }
-                Some(LaneEvent::Arrives(_, Inbound::End(end))) => {
+                Some(LaneEvent::Arrives(key, Inbound::End(end))) => {
+                    self.ended.retain(|ended| *ended != key);
                     // It was never doubled, so nobody else has it.
                     self.events.extend(Arc::into_inner(end));
                     continue;
@@ -289,6 +297,7 @@ impl FaultyLink {
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
         // Messages before it may be late, and it must not overtake them.
         let end = Inbound::End(Arc::new(event));
+        self.ended.push(key);
         self.incoming.submit_end(now, key, end);
     }
 
@@ -296,6 +305,7 @@ impl FaultyLink {
     fn sever(&mut self, key: Key) {
         self.outgoing.forget(&key);
         self.incoming.forget(&key);
+        self.ended.retain(|ended| *ended != key);
         match key {
             Key::Link if self.down => {}
             Key::Link => {
@@ -319,6 +329,9 @@ impl FaultyLink {
             return Room::Free;
         }
         let key = self.key(Some(to));
+        if self.ended.contains(&key) {
+            return Room::Free;
+        }
         self.outgoing
             .submit(Instant::now(), key, Outbound { to, message });
         if self.outgoing.is_full() {
@@ -440,6 +453,7 @@ impl FaultyLink {
         let key = self.key(Some(peer));
         self.outgoing.forget(&key);
         self.incoming.forget(&key);
+        self.ended.retain(|ended| *ended != key);
         self.link.sever(peer);
         self.unblock(peer);
     }
@@ -589,6 +603,28 @@ mod tests {
                 }
             }
             assert_eq!(link.send(peer, message()), Room::Free);
+        });
+    }
+
+    #[test]
+    fn the_end_of_a_peer_that_is_not_read_is_told_all_the_same() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut link, client, peer) = listening_with("c2s: latency=20ms").await;
+            drop(client);
+            let told = poll_fn(|cx| {
+                link.poll_flush(cx);
+                link.poll_event(cx, &mut |_| false)
+            });
+            let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+            assert!(
+                matches!(told, Ok(LinkEvent::PeerLost { peer: lost, .. }) if lost == peer),
+                "{told:?}"
+            );
+            assert!(link.ended.is_empty());
         });
     }
 
