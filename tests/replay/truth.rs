@@ -328,7 +328,7 @@ fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
 #[test]
 fn hundreds_of_answers_that_came_while_a_replay_stood_still_are_not_called_missing() {
     // As many as a socket of the system holds.
-    const COUNT: u16 = 180;
+    const COUNT: u16 = 140;
     let (asked, asks) = mpsc::channel();
     let (stopped, stops) = mpsc::channel();
     let mut clients: Vec<[u8; 3]> = Vec::new();
