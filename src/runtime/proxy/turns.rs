@@ -31,6 +31,10 @@ pub(super) struct Turns {
     owners: Slab<Owner>,
     queue: VecDeque<usize>,
     woken: Vec<usize>,
+    /// Number of rounds so far.
+    round: u64,
+    /// The last round in which a number had a turn.
+    last_rounds: Vec<u64>,
     /// Those that were not read because there is no room.
     stalled: Vec<usize>,
 }
@@ -43,6 +47,8 @@ impl Turns {
             owners: Slab::new(),
             queue: VecDeque::new(),
             woken: Vec::new(),
+            round: 0,
+            last_rounds: Vec::new(),
             stalled: Vec::new(),
         };
         for owner in [
@@ -70,10 +76,20 @@ impl Turns {
         self.owners.remove(number);
     }
 
-    /// Collects those that want a turn; false if there are none.
+    /// Collects those that want a turn; false if there are none. Each has one, however often it was
+    /// woken: with one for each time, whoever always has more would have ever more turns.
     pub(super) fn begin(&mut self, cx: &Context<'_>) -> bool {
         self.ready.take_ready(cx, &mut self.woken);
-        self.queue.extend(self.woken.drain(..));
+        self.round += 1;
+        for number in self.woken.drain(..) {
+            if self.last_rounds.len() <= number {
+                self.last_rounds.resize(number + 1, 0);
+            }
+            if self.last_rounds[number] != self.round {
+                self.last_rounds[number] = self.round;
+                self.queue.push_back(number);
+            }
+        }
         !self.queue.is_empty()
     }
 
@@ -119,5 +135,29 @@ impl Turns {
     /// Ready if somebody wants a turn; else the task is woken when somebody does.
     pub(super) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         self.ready.poll_ready(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_one_turn_in_a_round_however_often_it_was_marked() {
+        let cx = Context::from_waker(Waker::noop());
+        let mut turns = Turns::new();
+        for _ in 0..3 {
+            turns.mark(ENTRANCE);
+            turns.waker(ENTRANCE).wake_by_ref();
+            turns.begin(&cx);
+            let mut entrances = 0;
+            while let Some((number, owner)) = turns.next() {
+                entrances += usize::from(owner == Owner::Entrance);
+                if number == ENTRANCE {
+                    turns.mark(number);
+                }
+            }
+            assert_eq!(entrances, 1);
+        }
     }
 }
