@@ -301,11 +301,16 @@ impl FaultyLink {
         self.incoming.submit_end(now, key, end);
     }
 
+    /// Drops all that is under way on a connection that is gone.
+    fn forget(&mut self, key: &Key) {
+        self.outgoing.forget(key);
+        self.incoming.forget(key);
+        self.ended.retain(|ended| ended != key);
+    }
+
     /// Breaks a connection on purpose.
     fn sever(&mut self, key: Key) {
-        self.outgoing.forget(&key);
-        self.incoming.forget(&key);
-        self.ended.retain(|ended| *ended != key);
+        self.forget(&key);
         match key {
             Key::Link if self.down => {}
             Key::Link => {
@@ -451,9 +456,7 @@ impl FaultyLink {
     /// See [`Link::sever`](super::Link::sever).
     pub(super) fn sever_peer(&mut self, peer: Peer) {
         let key = self.key(Some(peer));
-        self.outgoing.forget(&key);
-        self.incoming.forget(&key);
-        self.ended.retain(|ended| *ended != key);
+        self.forget(&key);
         self.link.sever(peer);
         self.unblock(peer);
     }
@@ -522,6 +525,14 @@ mod tests {
 
     const MESSAGE_BYTES: usize = 64 * 1024;
 
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(test);
+    }
+
     fn message() -> Parcel {
         Parcel::raw(vec![0x50; MESSAGE_BYTES].into())
     }
@@ -568,6 +579,17 @@ mod tests {
         }
     }
 
+    /// Waits until there is room for a peer.
+    async fn until_ready(link: &mut FaultyLink, peer: Peer) {
+        loop {
+            match step(link).await {
+                None | Some(LinkEvent::Absorbed { .. }) => {}
+                Some(LinkEvent::Ready(scope)) => return assert_eq!(scope, Scope::Peer(peer)),
+                Some(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Sends more than may wait.
     async fn send_on(link: &mut FaultyLink, peer: Peer) {
         for _ in 0..20 * 1024 * 1024 / MESSAGE_BYTES {
@@ -583,36 +605,19 @@ mod tests {
     #[test]
     fn a_peer_that_takes_nothing_is_sent_nothing_more_until_it_does() {
         use std::io::Read as _;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let (mut link, mut client, peer) = listening().await;
             fill(&mut link, peer).await;
             assert_eq!(link.send(peer, message()), Room::Full(Scope::Peer(peer)));
             std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
-            loop {
-                match step(&mut link).await {
-                    None | Some(LinkEvent::Absorbed { .. }) => {}
-                    Some(LinkEvent::Ready(scope)) => {
-                        assert_eq!(scope, Scope::Peer(peer));
-                        break;
-                    }
-                    Some(other) => panic!("{other:?}"),
-                }
-            }
+            until_ready(&mut link, peer).await;
             assert_eq!(link.send(peer, message()), Room::Free);
         });
     }
 
     #[test]
     fn the_end_of_a_peer_that_is_not_read_is_told_all_the_same() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let (mut link, client, peer) = listening_with("c2s: latency=20ms").await;
             drop(client);
             let told = poll_fn(|cx| {
@@ -631,11 +636,7 @@ mod tests {
     #[test]
     fn what_is_under_way_to_one_peer_leaves_room_for_others() {
         use std::io::Read as _;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let (mut link, mut client, peer) = listening_with("s2c: latency=200ms").await;
             std::thread::spawn(move || while client.read(&mut [0; 65_536]).unwrap() > 0 {});
             let mut count = 0;
@@ -647,13 +648,7 @@ mod tests {
             };
             assert_eq!(scope, Scope::Peer(peer));
             assert!(count * MESSAGE_BYTES <= FULL_LANE_BYTES);
-            loop {
-                match step(&mut link).await {
-                    None | Some(LinkEvent::Absorbed { .. }) => {}
-                    Some(LinkEvent::Ready(scope)) => break assert_eq!(scope, Scope::Peer(peer)),
-                    Some(other) => panic!("{other:?}"),
-                }
-            }
+            until_ready(&mut link, peer).await;
             assert_eq!(link.send(peer, message()), Room::Free);
         });
     }
@@ -661,11 +656,7 @@ mod tests {
     #[test]
     fn a_flood_of_messages_that_are_all_late_lets_others_come_first() {
         use std::io::Write as _;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let (mut link, mut client, _) = listening().await;
             client.write_all(&[0, 0, 0, 1, 0xff].repeat(1_000)).unwrap();
             let mut absorbed = 0;
@@ -685,11 +676,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_to_a_peer_whose_end_is_late_fills_nothing() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let (mut link, client, peer) = listening().await;
             fill(&mut link, peer).await;
             socket2::SockRef::from(&client)

@@ -470,13 +470,17 @@ mod tests {
     use super::*;
     use crate::runtime::Allowed;
 
-    #[test]
-    fn datagrams_of_strangers_take_turns() {
+    fn run(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(async {
+        runtime.block_on(test);
+    }
+
+    #[test]
+    fn datagrams_of_strangers_take_turns() {
+        run(async {
             let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
             let others: Allowed = "192.0.2.1".parse().unwrap();
             let allow = [others].into_iter().collect();
@@ -496,11 +500,7 @@ mod tests {
 
     #[test]
     fn messages_that_were_refused_together_are_sent_again_in_time() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             // The network refuses the first while the second is sent, which takes note of it.
             for count in [2, 3] {
                 let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
