@@ -285,6 +285,28 @@ fn a_server_that_restarts_in_the_middle_knows_the_conversation_no_more() {
     }
 }
 
+/// Plays to a server that says when it was asked, and answers once the replay is stopped: for
+/// longer than the second that it waits. Gives its exit code.
+fn play_with_a_stop(
+    arguments: &[&str],
+    asks: &mpsc::Receiver<()>,
+    stopped: &mpsc::Sender<()>,
+) -> Option<i32> {
+    let mut child = Command::new(PROGRAM)
+        .args(["replay", SAMPLES, "--conv", "c1", "--topspeed"])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    asks.recv_timeout(IN_TIME).expect("it asks");
+    send(&child, Signal::STOP);
+    stopped.send(()).expect("the server waits for it");
+    std::thread::sleep(Duration::from_millis(1_500));
+    send(&child, Signal::CONT);
+    child.wait().expect("it ends").code()
+}
+
 /// A process that stood still is woken by its timer before it sees what came meanwhile.
 #[test]
 fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
@@ -299,21 +321,9 @@ fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
                 pieces(client, &[ANSWER])
             }),
         );
-        let mut child = Command::new(PROGRAM)
-            .args(["replay", SAMPLES, "--conv", "c1", "--topspeed"])
-            .args(["--reply-timeout", "1s", "--carrier", &server])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        asks.recv_timeout(IN_TIME).expect("it sends its request");
-        send(&child, Signal::STOP);
-        stopped.send(()).expect("the server waits for it");
-        // It stands still for longer than it waits for a reply.
-        std::thread::sleep(Duration::from_millis(1_500));
-        send(&child, Signal::CONT);
-        let status = child.wait().expect("it ends");
-        assert_eq!(status.code(), Some(0), "{carrier}");
+        let patience = ["--reply-timeout", "1s", "--carrier", &server];
+        let code = play_with_a_stop(&patience, &asks, &stopped);
+        assert_eq!(code, Some(0), "{carrier}");
     };
     std::thread::scope(|scope| {
         for _ in 0..5 {
@@ -356,19 +366,8 @@ fn hundreds_of_answers_that_came_while_a_replay_stood_still_are_not_called_missi
             _ => Vec::new(),
         }
     });
-    let mut child = Command::new(PROGRAM)
-        .args(["replay", SAMPLES, "--conv", "c1", "--topspeed"])
-        .args(["--concurrency", &COUNT.to_string()])
-        .args(["--handshake-timeout", "1s", "--carrier", &server])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    asks.recv_timeout(IN_TIME).expect("it sends all SYNs");
-    send(&child, Signal::STOP);
-    stopped.send(()).expect("the server waits for it");
-    std::thread::sleep(Duration::from_millis(1_500));
-    send(&child, Signal::CONT);
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.code(), Some(0));
+    let copies = COUNT.to_string();
+    let patience = ["--handshake-timeout", "1s", "--carrier", &server];
+    let arguments = [&["--concurrency", &copies][..], &patience].concat();
+    assert_eq!(play_with_a_stop(&arguments, &asks, &stopped), Some(0));
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually, wait};
@@ -28,6 +28,12 @@ fn tunnel(stderr: Stdio, more: &[&str]) -> Tunnel {
     let server = Endpoint::start_logging_to(&server, stderr);
     let client = Endpoint::client(server.carrier(), &[]);
     Tunnel { server, client }
+}
+
+/// A proxy before a server that shows all messages.
+fn proxy_that_shows(carrier: &str, server: &Endpoint) -> Command {
+    let ways = ["--carrier", carrier, "--upstream", server.carrier()];
+    command(&[&["proxy", "-T", "ndjson"][..], &ways].concat())
 }
 
 /// A connection that is lost with a warning: the length of its first message is 0.
@@ -171,16 +177,7 @@ fn a_reader_of_what_a_proxy_shows_may_leave_or_stall() {
         let (reader, writer) = pipe().unwrap();
         let (mut log, errors) = pipe().unwrap();
         let carrier = format!("tcp://{}", ministream_fixtures::unused_address());
-        let arguments = [
-            "proxy",
-            "--carrier",
-            &carrier,
-            "--upstream",
-            server.carrier(),
-            "-T",
-            "ndjson",
-        ];
-        let mut proxy = command(&arguments)
+        let mut proxy = proxy_that_shows(&carrier, &server)
             .stdout(writer)
             .stderr(errors)
             .spawn()
@@ -298,17 +295,8 @@ fn a_warning_that_nobody_reads_holds_no_client_of_a_mock_up() {
 fn a_ready_line_that_nobody_reads_holds_no_client_of_a_proxy_up() {
     let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
     let carrier = format!("tcp://{}", ministream_fixtures::unused_address());
-    let proxy = [
-        "proxy",
-        "--carrier",
-        &carrier,
-        "--upstream",
-        server.carrier(),
-        "-T",
-        "ndjson",
-    ];
     let (_reader, writer) = full_pipe();
-    let mut proxy = command(&proxy)
+    let mut proxy = proxy_that_shows(&carrier, &server)
         .stdout(Stdio::null())
         .stderr(writer)
         .spawn()

@@ -88,6 +88,13 @@ impl Rig {
         }
     }
 
+    /// A client takes nothing for a time, and is not read meanwhile.
+    fn leave_unread(&mut self, client: u8, for_millis: u64) {
+        self.mock.handle_blocked(client);
+        assert_eq!(self.sent(for_millis), []);
+        self.mock.handle_ready(self.now, client);
+    }
+
     /// Opens a conversation and returns the id that it was given.
     fn open(&mut self, from: u8, client: [u8; 3]) -> [u8; 3] {
         self.receive(from, &[&[0xa1], &client[..], b"any"].concat());
@@ -388,28 +395,19 @@ fn a_client_that_is_not_read_is_not_called_silent() {
     let server = rig.open(7, A);
     rig.send(7, server, b"o");
     // Also where its time is not over yet when it is read again.
-    rig.mock.handle_blocked(7);
-    assert_eq!(rig.sent(4_900), []);
-    let now = rig.now;
-    rig.mock.handle_ready(now, 7);
+    rig.leave_unread(7, 4_900);
     assert_eq!(rig.sent(4_000), []);
     assert_eq!(rig.outcomes, []);
-    rig.mock.handle_blocked(7);
-    assert_eq!(rig.sent(6_000), []);
+    rig.leave_unread(7, 6_000);
     assert_eq!(rig.outcomes, []);
     // It takes messages again, and what it has sent meanwhile is read.
-    let now = rig.now;
-    rig.mock.handle_ready(now, 7);
     assert_eq!(rig.sent(100), []);
     rig.send(7, server, b"ne");
     assert_eq!(rig.sent(100)[0].1, frame(0x50, A, b"first"));
     // Read, it is.
     let silent = rig.open(7, B);
     rig.send(7, silent, b"t");
-    rig.mock.handle_blocked(7);
-    assert_eq!(rig.sent(6_000), []);
-    let now = rig.now;
-    rig.mock.handle_ready(now, 7);
+    rig.leave_unread(7, 6_000);
     rig.sent(5_000);
     let results: Vec<_> = rig.outcomes.iter().map(|outcome| outcome.result).collect();
     assert_eq!(results.last(), Some(&ReplayResult::NoReply), "{results:?}");
