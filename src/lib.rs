@@ -69,6 +69,8 @@
 //! systems have code of their own.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "endpoints")]
+mod allocation;
 mod buffer_pool;
 pub mod capture;
 pub mod carrier;

@@ -10,6 +10,7 @@ use std::process::Command;
 ///
 /// A module names only modules above it in this list, so the list itself rules out a circle.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("allocation", &[]),
     ("time", &[]),
     ("units", &[]),
     ("wire", &[]),
@@ -100,11 +101,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("endpoint", &["wire"]),
-    ("fault", &["wire", "units"]),
+    ("fault", &["allocation", "wire", "units"]),
     ("session", &["wire", "carrier", "keys"]),
     (
         "replay",
         &[
+            "allocation",
             "time",
             "units",
             "wire",
@@ -136,6 +138,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "proxy",
         &[
+            "allocation",
             "time",
             "units",
             "wire",
@@ -177,6 +180,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "allocation",
             "random_seed",
             "private_file",
             "new_file",

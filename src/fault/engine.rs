@@ -11,20 +11,10 @@ use super::gone::Gone;
 use super::lane::{Lane, Place, Strengths};
 use super::spec::{FaultKind, FaultSpec};
 use super::stats::{FaultStats, Met};
+use crate::allocation::{ALLOCATION_BYTES, tree_entry_bytes};
 
 /// Bytes of messages under way at which no more should come in.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// Memory of bytes with an allocation of their own, beside themselves: the allocator's overhead and
-/// rounding, and the counter of users once there is a copy.
-pub(crate) const ALLOCATION_BYTES: usize = 64;
-
-/// Memory of an entry of a search tree, without the memory that it points to. Where entries come in
-/// order, as in time, nodes of the standard library's are filled to six of eleven, and one in seven
-/// has branches, too.
-pub(crate) const fn tree_entry_bytes<T>() -> usize {
-    size_of::<T>() * 9 / 4
-}
 
 /// Longest time that a message to be overtaken waits for another, and one that is to go with
 /// others.

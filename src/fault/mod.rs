@@ -30,7 +30,6 @@ mod spec;
 mod stats;
 mod text;
 
-pub(crate) use self::engine::{ALLOCATION_BYTES, tree_entry_bytes};
 pub use self::engine::{Engine, LaneEvent, Parcelled};
 pub(crate) use self::gone::Gone;
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{ConnectionId, i2cp};
-use crate::fault::{ALLOCATION_BYTES, Met, Parcelled};
+use crate::allocation::ALLOCATION_BYTES;
+use crate::fault::{Met, Parcelled};
 use crate::net::Side;
 
 /// A message, or another item that keeps its place among messages.

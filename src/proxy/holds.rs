@@ -7,8 +7,8 @@ use hashbrown::HashMap;
 
 use super::ConnectionId;
 use super::carried::Waiting;
+use crate::allocation::{ALLOCATION_BYTES, tree_entry_bytes};
 use crate::conversation::{ConversationId, MessageEvent};
-use crate::fault::{ALLOCATION_BYTES, tree_entry_bytes};
 use crate::net::Side;
 use crate::select::filter::Filter;
 use crate::wire::Direction;

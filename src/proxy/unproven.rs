@@ -10,9 +10,10 @@ use hashbrown::HashMap;
 
 use super::carried::{Carried, Content};
 use super::connection::ConnectionId;
+use crate::allocation::ALLOCATION_BYTES;
 use crate::endpoint::AddressProof;
 use crate::endpoint::allowance::Allowance;
-use crate::fault::{ALLOCATION_BYTES, Parcelled as _};
+use crate::fault::Parcelled as _;
 use crate::wire::{FrameType, RawFrame, RawMessage, ServerId, StreamId};
 
 /// Bytes that may wait for one client; its connection is given up with more.

@@ -8,8 +8,9 @@ use hashbrown::HashMap;
 use super::ConnectionId;
 use super::carried::Waiting;
 use super::holds::{self, Holds, Until};
+use crate::allocation::{ALLOCATION_BYTES, tree_entry_bytes};
 use crate::conversation::ConversationId;
-use crate::fault::{ALLOCATION_BYTES, Gone, Parcelled, tree_entry_bytes};
+use crate::fault::{Gone, Parcelled};
 use crate::net::Side;
 
 /// Bytes that wait on purpose at which nothing more is read.

@@ -2,12 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::allocation::ALLOCATION_BYTES;
+
 /// Bytes of memory that a recording takes at most: it is kept in memory as a whole.
 pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
-
-/// Memory of bytes with an allocation of their own, beside themselves: the allocator's overhead and
-/// rounding, and the counter of users once there is a copy.
-pub(super) const ALLOCATION_BYTES: usize = 64;
 
 /// A capture holds more than can be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

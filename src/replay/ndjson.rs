@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::BufRead;
 
-use super::memory::{ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes};
+use super::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes};
 use super::recording::{
     RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped, Wanted, effect,
     memory_bytes, reason,
 };
+use crate::allocation::ALLOCATION_BYTES;
 use crate::conversation::{ConversationId, ConversationState, MeaningKind};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::memory::{
-    ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes, room_bytes,
-};
+use super::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes, room_bytes};
+use crate::allocation::ALLOCATION_BYTES;
 use crate::conversation::{
     Conversation, ConversationId, ConversationState, MeaningKind, MessageEvent,
 };

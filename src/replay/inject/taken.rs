@@ -6,11 +6,10 @@ use bytes::Bytes;
 
 use super::parse::DEFAULT_WITHIN;
 use super::script::{Action, Expect, Expected, Id, Payload, Script, Step, Want};
+use crate::allocation::ALLOCATION_BYTES;
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::dissect::Sink;
-use crate::replay::memory::{
-    ALLOCATION_BYTES, MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes,
-};
+use crate::replay::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes};
 use crate::replay::options::IdPolicy;
 use crate::wire::{Direction, FrameType, RawMessage, StreamId};
 

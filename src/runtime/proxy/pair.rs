@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::leg::{self, ClientLeg, Intake, LegEvent, LegRecord, ServerLeg};
+use crate::allocation::ALLOCATION_BYTES;
 use crate::dissect::flow_direction::direction_of;
-use crate::fault::ALLOCATION_BYTES;
 use crate::net::Side;
 use crate::runtime::link::{Link, LinkError, Parcel, Room};
 
