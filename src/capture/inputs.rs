@@ -203,12 +203,15 @@ fn look(path: PathBuf, thread: ReadingThread) -> Result<Found, CaptureError> {
         headroom: 1 << 10,
     };
     let comes_once = is_standard_input(&path) || !path.is_file();
-    let (mut records, info) = if comes_once {
+    let (mut records, mut info) = if comes_once {
         open_records(path, BlockSize::DEFAULT, thread)?
     } else {
         open_records(path, SHORT, ReadingThread::Parsers)?
     };
-    let first = match records.advance(&mut info.clone()) {
+    let mut seen = info.clone();
+    let advanced = records.advance(&mut seen);
+    info.link_type = seen.link_type;
+    let first = match advanced {
         Ok(true) => records.packet_time(),
         Ok(false) => return Ok(Found::Header(info)),
         // The error comes when it is the input's turn, which is at once.

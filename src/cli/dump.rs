@@ -272,6 +272,7 @@ fn read(
         progress.read(|| source.progress());
     }
     progress.finish();
+    sink.inputs_end(source.inputs())?;
     dissector.note_copies(source.copies(), source.inputs(), sink)?;
     dissector.finish_steps(end, source, sink)?;
     Ok(Done {

@@ -91,6 +91,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             plan.left_out()
         ));
     }
+    reporter.inputs_end(source.inputs())?;
     let copies = dissector.copies().clone();
     dissector.note_copies(&copies, source.inputs(), &mut reporter)?;
     dissector.finish(EndOfInput::Stopped, &mut reporter)?;

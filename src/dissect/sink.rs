@@ -84,6 +84,16 @@ pub trait Sink {
     fn packet_end(&mut self, _inputs: &[InputInfo]) -> Result<(), Self::Error> {
         Ok(())
     }
+
+    /// All packets are read. What still comes had waited for more, and may be long, without another
+    /// [`packet_end`](Self::packet_end): whoever collects output until it knows `inputs` needs them
+    /// now.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn inputs_end(&mut self, _inputs: &[InputInfo]) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// A flow that carries ministreaming.

@@ -161,7 +161,9 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     }
 
     fn packet_end(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
-        if self.awaits_packet_end() {
+        // The first one shows the sink what the inputs are, before there is anything to say.
+        let is_first = self.batch.inputs.is_empty() && !inputs.is_empty();
+        if is_first || self.awaits_packet_end() {
             self.batch.items.push(Item::PacketEnd);
         }
         // The first batch may be handed on before it is full, and its inputs are asked for.
@@ -172,6 +174,12 @@ impl<S: Sink> Sink for ThreadedSink<S> {
         if self.batch.is_full() {
             self.pass_on()?;
         }
+        Ok(())
+    }
+
+    fn inputs_end(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
+        self.make_room()?;
+        self.batch.items.push(Item::InputsEnd(inputs.into()));
         Ok(())
     }
 }
@@ -201,6 +209,7 @@ enum Item {
     Finding(Box<Finding>),
     Conversation(Box<Conversation>),
     PacketEnd,
+    InputsEnd(Box<[InputInfo]>),
 }
 
 /// The route of a message.
@@ -386,6 +395,7 @@ impl Batch {
                 Item::Finding(finding) => sink.finding(finding)?,
                 Item::Conversation(conversation) => sink.conversation(conversation)?,
                 Item::PacketEnd => sink.packet_end(&self.inputs)?,
+                Item::InputsEnd(inputs) => sink.inputs_end(inputs)?,
             }
         }
         Ok(())

@@ -54,6 +54,12 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// Bytes of output that may wait for the header to be complete.
 const HEADER_WAIT_BYTES: usize = 256 * 1024;
 
+/// Bytes that one packet may add to before they are written without waiting for its end.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Rows held back, in the same way.
+const MOST_ROWS: usize = 4 * HELD_ROWS;
+
 /// Writes the selected part of a dissection.
 #[derive(Debug)]
 pub struct Reporter<W> {
@@ -71,6 +77,8 @@ pub struct Reporter<W> {
     others: Vec<Box<dyn Printer>>,
     heading: Heading,
     header: Header,
+    /// The inputs, as far as they are known: after the first packet, and when all are read.
+    inputs: Vec<InputInfo>,
     totals: Totals,
     sightings: Sightings,
     messages: Messages,
@@ -115,6 +123,7 @@ impl<W: Write> Reporter<W> {
             others,
             heading: Heading::default(),
             header: Header::Due,
+            inputs: Vec::new(),
             totals: Totals::default(),
             sightings: Sightings::default(),
             messages: if are_shown {
@@ -518,11 +527,19 @@ impl<W: Write> Sink for Reporter<W> {
     /// Writes the buffer.
     #[inline]
     fn packet_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        if self.inputs.is_empty() {
+            self.inputs = inputs.to_vec();
+        }
         if self.awaits_packet_end() {
             self.write_due(inputs)
         } else {
             Ok(())
         }
+    }
+
+    fn inputs_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        self.inputs = inputs.to_vec();
+        Ok(())
     }
 }
 
@@ -559,7 +576,7 @@ impl<W: Write> Reporter<W> {
         for printer in &mut self.others {
             printer.message(event, sight, out)?;
         }
-        Ok(())
+        self.write_overflow()
     }
 
     /// Writes the buffer between two packets: behind the last of a capture come all conversations
@@ -571,8 +588,26 @@ impl<W: Write> Reporter<W> {
         {
             self.write_buffer()
         } else {
-            Ok(())
+            self.write_overflow()
         }
+    }
+
+    /// Writes what has become too much within a packet, or behind the last: either may bring
+    /// messages that waited behind a hole, as many as there is memory for.
+    #[inline]
+    fn write_overflow(&mut self) -> io::Result<()> {
+        let held_rows = match &self.shown {
+            MessageView::Table(table) => table.held().unwrap_or(0),
+            _ => 0,
+        };
+        let is_overfull = self.buffer.len() > MOST_BYTES || held_rows > MOST_ROWS;
+        if !is_overfull || self.inputs.is_empty() {
+            return Ok(());
+        }
+        let inputs = std::mem::take(&mut self.inputs);
+        let written = self.write_due(&inputs);
+        self.inputs = inputs;
+        written
     }
 
     fn write_due(&mut self, inputs: &[InputInfo]) -> io::Result<()> {

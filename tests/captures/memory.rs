@@ -260,6 +260,51 @@ fn connections_of_i2cp_stay_within_the_memory_that_is_allowed() {
     assert_bounded(kib_of(COUNT, 100), 20, peak_of);
 }
 
+/// All of them come with one packet, or behind the last: their lines take far more than they do.
+#[test]
+fn messages_that_waited_behind_a_hole_are_shown_without_the_memory_of_their_lines() {
+    const COUNT: usize = 150_000;
+    const BOUND_KIB: u64 = 64 * 1024;
+    let syn = Prefix::U16.before(&message::syn([1, 2, 3], &[7; 387]));
+    let waiting = Prefix::U16
+        .before(&message::client_data([4, 5, 6], b""))
+        .repeat(COUNT);
+    for is_filled in [true, false] {
+        for form in ["ndjson", "json", "table"] {
+            let rule = ["-d", "tcp.port==9004,ministream:u16be", "-T", form];
+            let mut child = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+                .args(rule)
+                .arg("-")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let output = child.stdout.take().unwrap();
+            let count = thread::spawn(move || BufReader::new(output).lines().count());
+            let mut wire = Wire::new(Link::RawIp);
+            let ends = ["198.51.100.1:40000", "192.0.2.2:9004"].map(|end| end.parse().unwrap());
+            let mut flow = TcpFlow::new(ends[0], ends[1]);
+            flow.open(&mut wire);
+            flow.send(&mut wire, End::Client, &syn);
+            let hole = syn.len()..2 * syn.len();
+            flow.send_unseen(End::Client, &syn);
+            flow.send_in_segments(&mut wire, End::Client, &waiting, 60_000);
+            if is_filled {
+                flow.resend(&mut wire, End::Client, hole);
+            }
+            input.write_all(&Pcap::USUAL.write(&wire)).unwrap();
+            drop(input);
+            let peak = peak_to_the_end_kib(&mut child);
+            assert!(child.wait().unwrap().code().is_some());
+            let count = count.join().unwrap();
+            assert!(count > COUNT, "{form}, {is_filled}: {count} lines");
+            assert!(peak <= BOUND_KIB, "{form}, {is_filled}: {peak} KiB");
+        }
+    }
+}
+
 /// Sessions take much more than the frames that create them.
 #[test]
 fn sessions_of_i2cp_stay_within_the_memory_that_is_allowed() {
