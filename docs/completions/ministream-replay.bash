@@ -127,7 +127,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__client)
-            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
+            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --keep-alive --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -210,6 +210,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --idle-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1225,7 +1229,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__server)
-            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --first-message-timeout --help"
+            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --keep-alive --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --first-message-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1308,6 +1312,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --idle-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-alive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -32,6 +32,10 @@ pub struct Config {
     pub empty_ack_time: Duration,
     /// Time that a conversation may go without a message either way; `None`: for ever.
     pub idle_timeout: Option<Duration>,
+    /// Time without a message to the peer after which an empty data message tells it that the
+    /// conversation goes on; `None`: never. It delivers nothing, and is no sign of life for our own
+    /// [`idle_timeout`](Self::idle_timeout), but one for the peer's.
+    pub keep_alive: Option<Duration>,
     /// Policy for the application's end of input on conversations that we opened.
     pub client_eof: OnEof,
     /// The same on conversations that we accepted. A service that has answered
@@ -73,6 +77,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(60),
             empty_ack_time: Duration::from_secs(5),
             idle_timeout: None,
+            keep_alive: None,
             client_eof: OnEof::Drain(Some(Duration::from_secs(5))),
             server_eof: OnEof::Close,
             max_payload: MAX_DATA_PAYLOAD_BYTES,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::allowance::Allowance;
+use super::config::Config;
 use super::exchange::Exchange;
 use super::output::Handle;
 use super::readers::Reader;
@@ -28,6 +29,8 @@ pub(super) enum Due {
     Ack,
     /// An empty data message, which shows that we receive at our address.
     Proof,
+    /// An empty data message, which shows that we are still there.
+    KeepAlive,
 }
 
 /// The application's request before the ACK was there.
@@ -70,7 +73,10 @@ pub(super) struct Conversation {
     pub(super) deadline: Option<Instant>,
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
+    /// The last message either way, but for our own keep-alives.
     pub(super) last_message: Instant,
+    /// The last message that went to the peer, or was meant to.
+    pub(super) last_sent: Instant,
     /// Its entry in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
 
@@ -107,6 +113,7 @@ impl Conversation {
             deadline: None,
             suspected_close: None,
             last_message: now,
+            last_sent: now,
             armed: None,
             exchange: Exchange::new(now),
         }
@@ -149,18 +156,30 @@ impl Conversation {
         }
     }
 
+    /// When the peer has heard nothing for so long that it is due a sign of life.
+    pub(super) fn keep_alive_deadline(&self, keep_alive: Option<Duration>) -> Option<Instant> {
+        match self.state {
+            // What an address may be sent that is not proven is for data. A conversation with a rest
+            // to send has its own time.
+            State::Open | State::Draining if !self.allowance.is_limited() => {
+                self.last_sent.checked_add(keep_alive?)
+            }
+            _ => None,
+        }
+    }
+
     /// When the conversation must be looked at next.
-    pub(super) fn next_deadline(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
+    pub(super) fn next_deadline(&self, config: &Config) -> Option<Instant> {
         if self.state == State::Ended {
             return None;
         }
-        let idle = self.idle_deadline(idle_timeout);
         [
             self.deadline,
             self.suspected_close,
             self.queue.waits_until(),
             self.reader.stalled_at,
-            idle,
+            self.idle_deadline(config.idle_timeout),
+            self.keep_alive_deadline(config.keep_alive),
         ]
         .into_iter()
         .flatten()
@@ -193,6 +212,30 @@ impl Conversation {
             Role::Client => FrameType::CLIENT_DATA,
             Role::Server => FrameType::SERVER_DATA,
         }
+    }
+
+    /// The peer is due a sign of life.
+    pub(super) fn keep_alive(&mut self, now: Instant) {
+        // Counts from here on also where the link takes nothing, lest it be due again at once.
+        self.last_sent = now;
+        if matches!(self.due, Due::Nothing) {
+            self.due = Due::KeepAlive;
+        }
+    }
+
+    /// A message went to the peer.
+    pub(super) const fn note_sent(&mut self, now: Instant) {
+        self.last_message = now;
+        self.last_sent = now;
+    }
+
+    /// A data message that delivers nothing, if the peer has an id that it can go to.
+    pub(super) fn empty_data(&self) -> Option<Message> {
+        Some(Message {
+            frame_type: self.data_type(),
+            id: self.peer_id()?,
+            payload: Bytes::new(),
+        })
     }
 
     /// Our close, if the peer has an id that it can go to.

@@ -394,6 +394,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 .is_some_and(|at| at <= now)
             {
                 self.apply(now, slot, Stimulus::Idle);
+            } else if conversation
+                .keep_alive_deadline(self.config.keep_alive)
+                .is_some_and(|at| at <= now)
+            {
+                conversation.keep_alive(now);
             }
             if self.conversations.contains(slot) {
                 self.reschedule(slot);

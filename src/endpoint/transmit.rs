@@ -86,16 +86,17 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 id: conversation.client_id.0,
                 payload: Bytes::copy_from_slice(&conversation.server_id?.0.0),
             },
-            Due::Proof => Message {
-                frame_type: FrameType::CLIENT_DATA,
-                id: conversation.peer_id()?,
-                payload: Bytes::new(),
-            },
+            Due::Proof => conversation.empty_data()?,
+            Due::KeepAlive => {
+                // Whether the peer is there only its own messages tell.
+                conversation.last_sent = now;
+                return conversation.empty_data();
+            }
             Due::Nothing => return self.next_data(now, slot),
         };
         // The ACK is short beside the SYN that it answers, so that it goes in any case.
         conversation.allowance.spend(message.message_bytes());
-        conversation.last_message = now;
+        conversation.note_sent(now);
         Some(message)
     }
 
@@ -117,7 +118,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         let payload = conversation.queue.next(limit, &self.config)?;
         conversation.allowance.spend(HEADER_BYTES + payload.len());
-        conversation.last_message = now;
+        conversation.note_sent(now);
         conversation.exchange.note_sent(payload.len());
         let message = Message {
             frame_type: conversation.data_type(),
@@ -146,7 +147,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Brings lines and timers up to date with a live conversation.
     pub(super) fn reschedule(&mut self, slot: usize) {
         let conversation = &mut self.conversations[slot];
-        let wanted = conversation.next_deadline(self.config.idle_timeout);
+        let wanted = conversation.next_deadline(&self.config);
         self.timers.arm(slot, &mut conversation.armed, wanted);
         if !conversation.in_line && has_output(conversation, &self.config) {
             conversation.in_line = true;

@@ -75,17 +75,6 @@ impl CarrierUrl {
         matches!(self, Self::Tcp(..) | Self::Tls(..))
     }
 
-    /// Whether a peer notices in some time, without a message of ours, that we are not there any
-    /// more: by the end of its connection, by the system's word that nobody has the port (RFC 1122,
-    /// 4.1.3.3), or by silence, which ends conversations over datagrams. By silence only where it has
-    /// a time for that: without one, and without that word, a peer that waits does so for ever.
-    pub const fn shows_absence(&self) -> bool {
-        match self {
-            Self::Tcp(..) | Self::Tls(..) | Self::Udp(_) => true,
-            Self::I2cp(..) => false,
-        }
-    }
-
     /// Whether the source address of a message may be a forgery.
     pub const fn address_proof(&self) -> AddressProof {
         match self {

@@ -19,7 +19,7 @@ const CUT: &str = "the answer may be cut";
 const CARRIERS: [&str; 2] = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
 
 /// Reads to the reset that ends the stream; what came before it.
-fn read_to_reset(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_to_reset(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -215,10 +215,10 @@ fn flood(stream: &mut TcpStream) -> ErrorKind {
 }
 
 /// How a stream ended for its reader.
-type Ending = Result<(), ErrorKind>;
+pub(crate) type Ending = Result<(), ErrorKind>;
 
 /// Greets, reads what comes, and tells how it ended.
-fn listener() -> (SocketAddr, mpsc::Receiver<Ending>) {
+pub(crate) fn listener() -> (SocketAddr, mpsc::Receiver<Ending>) {
     let (told, heard) = mpsc::channel();
     let target = service(move |mut stream| {
         stream.write_all(b"!")?;
@@ -232,7 +232,7 @@ fn listener() -> (SocketAddr, mpsc::Receiver<Ending>) {
 /// How often each signal is sent: a second one does not wait.
 const SIGNALS: [usize; 2] = [1, 2];
 
-fn end_by_signals(endpoint: &mut Endpoint, count: usize) {
+pub(crate) fn end_by_signals(endpoint: &mut Endpoint, count: usize) {
     for _ in 0..count {
         endpoint.signal(Signal::TERM);
     }

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use ministream::wire::Destination;
 use ministream_fixtures::namespace::in_namespace;
@@ -17,13 +18,13 @@ use ministream_fixtures::router::Router;
 use ministream_fixtures::{key_destination, unused_address};
 use rustix::process::Signal;
 
-use crate::cut_answers::restart_either_end;
-use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually_within};
+use crate::cut_answers::{end_by_signals, listener, read_to_reset, restart_either_end};
+use crate::endpoint::{Endpoint, PATIENCE, READY_PATIENCE, Tunnel, command, eventually_within};
 use crate::real_services::{
     fetch_and_put, fetch_two_hundred_at_once, nginx, redis, run_redis_benchmark,
 };
 use crate::scarcity::{stand_still, thoughtful};
-use crate::services::{echo, exchange, pattern, read_to_end, service};
+use crate::services::{echo, exchange, pattern, service};
 
 /// A router, and the keys of a server.
 pub(crate) struct Net {
@@ -200,27 +201,46 @@ fn a_killed_router_is_named_and_a_new_one_taken_up() {
 }
 
 #[test]
-fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_says_so() {
-    let name =
-        "a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_says_so";
+fn a_signal_in_the_midst_of_an_answer_never_looks_like_its_end_over_i2cp() {
+    let name = "a_signal_in_the_midst_of_an_answer_never_looks_like_its_end_over_i2cp";
     with_router(name, |net| {
-        let target = service(|mut stream| {
-            stream.write_all(b"the beginning")?;
-            std::thread::park();
-            Ok(())
-        });
-        let mut tunnel = net.tunnel(target, &[]);
+        // Only silence shows the end of a peer that sends no close.
+        const IDLE: [&str; 2] = ["--idle-timeout", "3s"];
+        let (target, heard) = listener();
+        let mut server = net.server(target, &IDLE);
+        for ends_server in [false, true] {
+            let mut client = net.client(&server, &IDLE);
+            let mut stream = client.connect();
+            stream.read_exact(&mut [0; 1]).unwrap();
+            let (end, other) = if ends_server {
+                (&mut server, &client)
+            } else {
+                (&mut client, &server)
+            };
+            end_by_signals(end, 1);
+            let ending = heard.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(ending, Err(ErrorKind::ConnectionReset));
+            assert_eq!(read_to_reset(&mut stream), b"");
+            other.wait_for_log("idle for too long");
+        }
+    });
+}
+
+#[test]
+fn a_conversation_without_a_word_lives_on_over_i2cp_as_long_as_both_ends_are_there() {
+    let name = "a_conversation_without_a_word_lives_on_over_i2cp_as_long_as_both_ends_are_there";
+    with_router(name, |net| {
+        let tunnel = net.tunnel(echo(), &["--idle-timeout", "3s", "--keep-alive", "1s"]);
         let mut stream = tunnel.connect();
-        stream.read_exact(&mut [0; 13]).unwrap();
-        tunnel.server.signal(Signal::TERM);
-        assert_eq!(tunnel.server.wait().code(), Some(0));
-        assert_eq!(read_to_end(&mut stream).unwrap(), b"");
-        assert_eq!(
-            tunnel.server.log_line("may take a part for the whole"),
-            "WARN ministream::runtime::tunnel::conversations: closed before their local side had \
-             ended what it sends: this carrier tells peers of an end only, so that they may take a \
-             part for the whole leg=\"carrier\" conversations=1"
-        );
+        for word in [b"first", b"later"] {
+            stream.write_all(word).unwrap();
+            let mut answer = [0; 5];
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, *word);
+            std::thread::sleep(Duration::from_secs(7));
+        }
+        stream.write_all(b"still").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
     });
 }
 
@@ -228,7 +248,6 @@ fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_i2cp_and_the_log_s
 fn a_restart_of_either_end_that_was_killed_ends_what_it_carries_in_resets_over_i2cp() {
     let name = "a_restart_of_either_end_that_was_killed_ends_what_it_carries_in_resets_over_i2cp";
     with_router(name, |net| {
-        // Only silence tells of the end of a peer that sends no close.
         let options = ["--idle-timeout", "3s", "--reconnect"];
         let shown = command(&["keys", "show", net.keys.to_str().unwrap()]).output();
         let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
@@ -281,7 +300,7 @@ fn nobody_at_the_destination_resets_the_connection_and_is_told() {
         let client = Endpoint::client(&net.carrier, &["--keys", "transient", "--to", &to]);
         let mut stream = client.connect();
         stream
-            .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let broken = stream.read_exact(&mut [0]).unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::ConnectionReset);

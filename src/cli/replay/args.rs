@@ -307,9 +307,19 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Times")]
     pub(super) accept_timeout: Duration,
 
-    /// How long a conversation may be silent [default: off, 5m on udp]
+    /// How long a conversation may be silent [default: 5m on udp and i2cp, otherwise off]
     #[arg(long, value_name = "TIME|off", help_heading = "Times")]
     pub(super) idle_timeout: Option<TimeOrOff>,
+
+    /// How long a peer may hear nothing before an empty message says that we are still there
+    /// [default: 2m on udp and i2cp, otherwise off]
+    #[arg(
+        long,
+        value_name = "TIME|off",
+        hide_short_help = true,
+        help_heading = "Times"
+    )]
+    pub(super) keep_alive: Option<TimeOrOff>,
 
     /// Derive ids and faults from a number, for tests: whoever knows it can guess the ids
     #[arg(long, value_name = "N", help_heading = "Tests")]

@@ -27,8 +27,11 @@ const MAX_PER_PEER: usize = 32;
 /// piece loses them whole.
 const UDP_PAYLOAD_BYTES: usize = 8 * 1024;
 
-/// Silence after which a conversation over UDP has lost its peer.
-const UDP_IDLE: Duration = Duration::from_secs(300);
+/// Silence after which a conversation has lost its peer, where no connection shows that.
+const PEER_SILENCE: Duration = Duration::from_secs(300);
+
+/// Time without a message after which a peer hears from us there: one such message may get lost.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// Unsent bytes that a conversation may hold; more would only wait longer.
 const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
@@ -115,11 +118,15 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
     let base = if udp {
         Config {
             max_payload: UDP_PAYLOAD_BYTES,
-            idle_timeout: Some(UDP_IDLE),
             ..Config::for_datagrams()
         }
     } else {
         Config::default()
+    };
+    let (idle_timeout, keep_alive) = if args.carrier.has_connections() {
+        (None, None)
+    } else {
+        (Some(PEER_SILENCE), Some(KEEP_ALIVE))
     };
     let buffer = usize::try_from(args.buffer).unwrap_or(usize::MAX);
     // Where the link cannot be paused, or is emptied by the system, pausing
@@ -134,7 +141,8 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
         accept_timeout: args.accept_timeout,
         idle_timeout: args
             .idle_timeout
-            .map_or(base.idle_timeout, |TimeOrOff(time)| time),
+            .map_or(idle_timeout, |TimeOrOff(time)| time),
+        keep_alive: args.keep_alive.map_or(keep_alive, |TimeOrOff(time)| time),
         merge: args.merge.0,
         turn: if tcp { TCP_TURN_BYTES } else { base.turn },
         max_payload: args.max_message.unwrap_or(base.max_payload),

@@ -470,3 +470,18 @@ fn an_opener_that_sends_anyway_needs_no_empty_message() {
         assert_eq!(client.sent(), [expected]);
     }
 }
+
+#[test]
+fn an_address_that_is_not_proven_gets_no_sign_of_life() {
+    let mut server = Rig::new(Config {
+        keep_alive: Some(SECOND),
+        ..Config::for_datagrams()
+    });
+    let (_, id) = server.accepted();
+    server.advance(59 * SECOND);
+    assert_eq!(server.sent(), Vec::<Vec<u8>>::new());
+    server.receive(&message(0xa0, id.0.0, b""));
+    server.advance(2 * SECOND);
+    let empty = [0x50, 0x12, 0x34, 0x56];
+    assert_eq!(server.sent().last().map(Vec::as_slice), Some(&empty[..]));
+}

@@ -211,3 +211,130 @@ fn a_drain_that_ran_out_says_whether_an_answer_was_owed_or_was_coming() {
         assert_eq!(expectations, [(End::DrainTimeout, expected)]);
     }
 }
+
+fn keeping_alive() -> Config {
+    Config {
+        idle_timeout: Some(50 * SECOND),
+        keep_alive: Some(20 * SECOND),
+        client_eof: OnEof::Drain(None),
+        ..Config::default()
+    }
+}
+
+#[test]
+fn a_peer_that_hears_nothing_gets_empty_messages_which_are_no_sign_of_life_of_its_own() {
+    let mut client = Rig::new(keeping_alive());
+    client.opened();
+    let mut server = Rig::new(keeping_alive());
+    server.accepted();
+    for (end, empty, close) in [
+        (
+            &mut client,
+            vec![0xa0, 0x98, 0x76, 0x54],
+            vec![0xa2, 0x98, 0x76, 0x54],
+        ),
+        (
+            &mut server,
+            vec![0x50, 0x12, 0x34, 0x56],
+            vec![0x52, 0x12, 0x34, 0x56],
+        ),
+    ] {
+        end.advance(20 * SECOND - Duration::from_nanos(1));
+        assert_eq!(end.sent(), Vec::<Vec<u8>>::new());
+        end.advance(Duration::from_nanos(1));
+        assert_eq!(end.sent(), std::slice::from_ref(&empty));
+        end.advance(30 * SECOND - Duration::from_nanos(1));
+        assert_eq!(end.sent(), [empty]);
+        assert_eq!(end.ends(), []);
+        end.take();
+        end.advance(Duration::from_nanos(1));
+        assert_eq!(end.ends(), [End::IdleTimeout]);
+        assert_eq!(end.sent(), [close]);
+        assert!(end.endpoint.is_empty());
+    }
+}
+
+#[test]
+fn two_ends_that_hear_of_each_other_live_as_long_as_they_like() {
+    for finishes in [false, true] {
+        let mut client = Rig::new(keeping_alive());
+        let mut server = Rig::new(keeping_alive());
+        let opened = client.open_with([1, 2, 3]);
+        let offered = server.incoming([1, 2, 3]);
+        let server_id = server.accept(offered);
+        client.receive(&message(0x51, [1, 2, 3], &server_id.0.0));
+        if finishes {
+            // It waits for the answer, without a word to say.
+            client.endpoint.finish(client.now, opened);
+        }
+        client.take();
+        server.take();
+        for _ in 0..1_000 {
+            client.advance(SECOND);
+            server.advance(SECOND);
+            for message in client.sent() {
+                server.receive(&message);
+            }
+            for message in server.sent() {
+                client.receive(&message);
+            }
+        }
+        for end in [&mut client, &mut server] {
+            assert_eq!(end.events(), [], "nothing is delivered, and nothing ends");
+            assert_eq!(end.endpoint.stats().sent.data_count, 50);
+        }
+    }
+}
+
+#[test]
+fn what_is_said_anyway_puts_off_the_sign_of_life() {
+    let mut client = Rig::new(keeping_alive());
+    let handle = client.opened();
+    for _ in 0..10 {
+        client.advance(19 * SECOND);
+        client.write(handle, b"x");
+        assert_eq!(client.sent(), [message(0xa0, [0x98, 0x76, 0x54], b"x")]);
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], b""));
+    }
+    assert_eq!(client.ends(), []);
+}
+
+#[test]
+fn a_blocked_link_has_one_sign_of_life_wait_however_long_it_takes() {
+    let mut client = Rig::new(Config {
+        idle_timeout: None,
+        ..keeping_alive()
+    });
+    client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    for _ in 0..10 {
+        client.advance(19 * SECOND);
+        assert!(client.timeout.is_none_or(|at| at > client.now));
+    }
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+    client.endpoint.handle_link_ready(Scope::All);
+    assert_eq!(client.sent(), [[0xa0, 0x98, 0x76, 0x54]]);
+}
+
+#[test]
+fn signs_of_life_neither_come_before_the_ack_nor_prolong_the_wait_for_the_end() {
+    let mut client = Rig::new(Config {
+        handshake_timeout: None,
+        client_eof: OnEof::Drain(Some(30 * SECOND)),
+        ..keeping_alive()
+    });
+    let handle = client.open_with([0x12, 0x34, 0x56]);
+    client.take();
+    client.advance(100 * SECOND);
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+    client.receive(&[0x51, 0x12, 0x34, 0x56, 0x98, 0x76, 0x54]);
+    client.endpoint.finish(client.now, handle);
+    client.take();
+    for _ in 0..3 {
+        client.advance(10 * SECOND - Duration::from_nanos(1));
+        assert_eq!(client.ends(), []);
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], b""));
+    }
+    client.advance(3 * Duration::from_nanos(1));
+    assert_eq!(client.ends(), [End::DrainTimeout]);
+}

@@ -19,7 +19,6 @@ use super::{Advice, TunnelOptions};
 use crate::endpoint::{
     ConversationSummary, End, Endpoint, Event, Handle, Open, OpenError, WriteError,
 };
-use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::notice::NOTICE;
@@ -560,12 +559,10 @@ impl Conversations {
     }
 
     /// Ends all conversations because we end. A close behind a part of a local side's data would
-    /// make it look like the whole; where the peer notices our absence without one, it gets no
-    /// close then, and resets its own side.
-    pub(super) fn close_all(&mut self, now: Instant, carrier: &CarrierUrl) {
+    /// make it look like the whole. Without one the peer notices our absence, by the end of its
+    /// connection or by silence, and resets its own side.
+    pub(super) fn close_all(&mut self, now: Instant) {
         let opens = self.service.peer().is_some();
-        let absence_is_noticed = carrier.shows_absence();
-        let mut cut_count = 0_u64;
         let mut handles: Vec<Handle> = self.records.keys().copied().collect();
         // The order of their closes.
         handles.sort_unstable();
@@ -576,22 +573,11 @@ impl Conversations {
             if opens && record.server_id.is_none() {
                 // Nobody knows whether its answer ever comes.
                 self.endpoint.abort(now, handle);
-            } else if !self.has_input(record) {
-                self.endpoint.close(now, handle);
-            } else if absence_is_noticed {
+            } else if self.has_input(record) {
                 self.endpoint.leave(now, handle);
             } else {
-                cut_count += 1;
                 self.endpoint.close(now, handle);
             }
-        }
-        if cut_count > 0 {
-            warn!(
-                leg = "carrier",
-                conversations = cut_count,
-                "closed before their local side had ended what it sends: this carrier tells peers \
-                 of an end only, so that they may take a part for the whole"
-            );
         }
     }
 

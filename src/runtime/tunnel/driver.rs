@@ -219,8 +219,7 @@ impl Driver {
             );
             self.conversations.closing = Some(now + self.conversations.patience());
             self.conversations.service.close();
-            self.conversations
-                .close_all(now, &self.carrier.options.carrier);
+            self.conversations.close_all(now);
         }
     }
 
