@@ -27,6 +27,8 @@ pub(super) enum Due {
     /// The SYN, with this destination.
     Syn(Bytes),
     Ack,
+    /// The ACK that was sent before, for a copy of its SYN.
+    AckAgain,
     /// An empty data message, which shows that we receive at our address.
     Proof,
     /// An empty data message, which shows that we are still there.
@@ -132,7 +134,7 @@ impl Conversation {
         matches!(self.state, State::SynSent | State::Open) && self.intent == Intent::Stay
     }
 
-    /// Whether an accepted conversation's peer has no ACK from us yet, or waits for another one.
+    /// Whether an accepted conversation's peer has no ACK from us yet.
     pub(super) const fn is_unanswered(&self) -> bool {
         matches!(self.state, State::SynReceived) || matches!(self.due, Due::Ack)
     }

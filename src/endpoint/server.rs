@@ -73,8 +73,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let conversation = &mut self.conversations[slot];
         conversation.allowance.grow(message_bytes);
         // Until the application accepts there is no server id to send.
-        if conversation.state != State::SynReceived {
-            conversation.due = Due::Ack;
+        if conversation.state != State::SynReceived && !matches!(conversation.due, Due::Ack) {
+            conversation.due = Due::AckAgain;
         }
         self.reschedule(slot);
     }

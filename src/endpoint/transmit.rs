@@ -81,7 +81,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 id: conversation.client_id.0,
                 payload: destination,
             },
-            Due::Ack => Message {
+            Due::Ack | Due::AckAgain => Message {
                 frame_type: FrameType::ACK,
                 id: conversation.client_id.0,
                 payload: Bytes::copy_from_slice(&conversation.server_id?.0.0),

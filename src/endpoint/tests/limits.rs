@@ -208,19 +208,28 @@ fn the_ends_of_what_was_never_answered_do_not_pile_up_for_a_peer_that_reads_noth
 
 #[test]
 fn a_close_behind_an_ack_reaches_a_peer_whatever_waits_for_it() {
-    let mut server = Rig::new(Config::default());
-    let (handle, _) = server.accepted();
-    server.endpoint.handle_link_blocked(Scope::Peer(PEER));
-    for number in 0..2_000_u32 {
-        let refused = server.incoming(StreamId::from_u32(number + 1).0);
-        server.endpoint.refuse(server.now, refused);
-        server.drain();
+    for is_syn_copied in [false, true] {
+        let mut server = Rig::new(Config {
+            duplicate_syn: DuplicateSyn::AnswerAgain,
+            ..Config::default()
+        });
+        let (handle, _) = server.accepted();
+        server.endpoint.handle_link_blocked(Scope::Peer(PEER));
+        for number in 0..2_000_u32 {
+            let refused = server.incoming(StreamId::from_u32(number + 1).0);
+            server.endpoint.refuse(server.now, refused);
+            server.drain();
+        }
+        if is_syn_copied {
+            // The ACK is due once more, and is not the first.
+            server.receive(&syn([0x12, 0x34, 0x56]));
+        }
+        server.endpoint.abort(server.now, handle);
+        server.endpoint.handle_link_ready(Scope::Peer(PEER));
+        let sent = server.sent();
+        assert_eq!(sent.len(), 1_025);
+        assert_eq!(sent.last().unwrap(), &[0x52, 0x12, 0x34, 0x56]);
     }
-    server.endpoint.abort(server.now, handle);
-    server.endpoint.handle_link_ready(Scope::Peer(PEER));
-    let sent = server.sent();
-    assert_eq!(sent.len(), 1_025);
-    assert_eq!(sent.last().unwrap(), &[0x52, 0x12, 0x34, 0x56]);
 }
 
 #[test]
