@@ -171,6 +171,15 @@ fn spaced(bytes: &[u8]) -> String {
     digits.join(" ")
 }
 
+/// Appends messages of a conversation that has been written, or left out.
+fn put_later(id: Option<ConversationId>, block: &Block, out: &mut Vec<u8>) {
+    if let Some(id) = id {
+        put_conversation(out, id);
+        put(out, ") later\n\n");
+        block.put(out);
+    }
+}
+
 impl Printer for SpecPrinter {
     fn notice(&self) -> Notice {
         Notice::Comment
@@ -181,13 +190,11 @@ impl Printer for SpecPrinter {
         if let Some(id) = event.conversation
             && self.over.contains(id.0)
         {
-            put_conversation(out, id);
-            put(out, ") later\n\n");
             let late = Block {
                 lines: vec![Line::of(event)],
                 left_out: 0,
             };
-            late.put(out);
+            put_later(Some(id), &late, out);
             return Ok(());
         }
         let block = self.open.entry(event.conversation).or_default();
@@ -220,7 +227,8 @@ impl Printer for SpecPrinter {
         Ok(())
     }
 
-    /// Appends the messages that belong to no conversation.
+    /// Appends the messages that belong to no conversation, and those whose conversation was not
+    /// shown because it was over before the first of them that is selected.
     fn finish(
         &mut self,
         _: &Totals,
@@ -231,6 +239,9 @@ impl Printer for SpecPrinter {
             put(out.buffer, "no conversation\n\n");
             block.put(out.buffer);
         }
+        for (id, block) in std::mem::take(&mut self.open) {
+            put_later(id, &block, out.buffer);
+        }
         Ok(())
     }
 }
@@ -238,7 +249,7 @@ impl Printer for SpecPrinter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{conversation, event};
+    use crate::testing::{Written, conversation, event};
 
     #[test]
     fn a_message_that_comes_behind_its_conversation_is_written_and_not_held() {
@@ -257,5 +268,17 @@ mod tests {
             );
         }
         assert_eq!((printer.lines_held, printer.open.len()), (0, 0));
+    }
+
+    #[test]
+    fn messages_whose_conversation_is_left_out_come_at_the_end() {
+        let mut written = Written::by(SpecPrinter::default());
+        written.message(&event(b"\xa0\xff\xff\xffa"));
+        assert_eq!(written.text(), "");
+        written.finish(&Totals::default(), &[]);
+        assert_eq!(
+            written.text(),
+            "c1) later\n\nC->S  A0 FF FF FF data (Send data)\n\n"
+        );
     }
 }
