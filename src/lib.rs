@@ -121,7 +121,7 @@ mod testing;
 pub mod text;
 pub mod time;
 #[cfg(feature = "tui")]
-pub mod tui;
+mod tui;
 #[cfg_attr(
     not(all(feature = "endpoints", feature = "dump")),
     allow(dead_code, reason = "flags and scripts take such numbers")

@@ -13,12 +13,16 @@ use crate::wire::DestinationHash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// The addresses of a network.
-    Network(IpNet),
+    Network(AllowedNetwork),
     /// The owner of a destination.
     Destination(DestinationHash),
     /// Everybody: `any`.
     Anybody,
 }
+
+/// A network of an allow list, which is read from text: `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowedNetwork(IpNet);
 
 /// The reason why a text is not an entry of an allow list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,14 +82,15 @@ impl FromStr for Allowed {
             }
             _ => (network, prefix_bits),
         };
-        Ok(Self::Network(IpNet::new_assert(network, prefix_bits)))
+        let network = IpNet::new_assert(network, prefix_bits);
+        Ok(Self::Network(AllowedNetwork(network)))
     }
 }
 
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network(network) => network.fmt(f),
+            Self::Network(AllowedNetwork(network)) => network.fmt(f),
             Self::Destination(hash) => f.write_str(&hash.to_b32_name()),
             Self::Anybody => f.write_str("any"),
         }
@@ -143,7 +148,7 @@ impl AllowList {
     fn lists_address(&self, address: SocketAddr) -> bool {
         let address = address.ip().to_canonical();
         self.0.iter().any(|entry| match entry {
-            Allowed::Network(network) => network.contains(&address),
+            Allowed::Network(AllowedNetwork(network)) => network.contains(&address),
             Allowed::Destination(_) | Allowed::Anybody => false,
         })
     }

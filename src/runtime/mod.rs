@@ -34,7 +34,7 @@ mod test_service;
 mod tls;
 mod tunnel;
 
-pub use self::allow::{AllowList, Allowed, AllowedError};
+pub use self::allow::{AllowList, Allowed, AllowedError, AllowedNetwork};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::conform::conform;
 pub use self::conform_error::ConformError;

@@ -44,7 +44,7 @@ Writing marked conversations, or the one under the cursor
 
 /// Everything that is shown.
 #[derive(Debug)]
-pub struct App {
+pub(crate) struct App {
     /// The name of the input.
     pub(super) title: String,
     pub(super) list: Cursor,
@@ -141,7 +141,7 @@ impl Cursor {
 
 impl App {
     /// A list of conversations of the input named `title`.
-    pub fn new(title: String) -> Self {
+    pub(crate) fn new(title: String) -> Self {
         Self {
             title,
             list: Cursor::default(),
@@ -162,22 +162,22 @@ impl App {
     }
 
     /// Lets the cursor follow new conversations.
-    pub const fn go_with_what_is_new(&mut self) {
+    pub(crate) const fn go_with_what_is_new(&mut self) {
         self.is_tailing = true;
     }
 
     /// Shows a message; the next key takes it away.
-    pub fn show_message(&mut self, text: String) {
+    pub(crate) fn show_message(&mut self, text: String) {
         self.message = text;
     }
 
     /// Shows the progress.
-    pub fn set_progress(&mut self, text: String) {
+    pub(crate) fn set_progress(&mut self, text: String) {
         self.progress = text;
     }
 
     /// The filter that holds.
-    pub fn set_filter(&mut self, filter: String) {
+    pub(crate) fn set_filter(&mut self, filter: String) {
         self.filter = filter;
         self.list = Cursor::default();
         // The message that the search goes on is taken away.
@@ -185,7 +185,7 @@ impl App {
     }
 
     /// Whether nothing new is to be shown.
-    pub const fn is_paused(&self) -> bool {
+    pub(crate) const fn is_paused(&self) -> bool {
         self.paused_at.is_some()
     }
 
@@ -196,7 +196,7 @@ impl App {
     }
 
     /// Goes on with a search; returns whether there is more to do.
-    pub fn tick(&mut self, source: &mut dyn Source) -> bool {
+    pub(crate) fn tick(&mut self, source: &mut dyn Source) -> bool {
         let Some(mut search) = self.searching.take() else {
             return false;
         };
@@ -238,7 +238,7 @@ impl App {
     }
 
     /// Takes a key.
-    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Task {
+    pub(crate) fn key(&mut self, key: Key, source: &mut dyn Source) -> Task {
         match self.handle(key, source) {
             Ok(task) => task,
             Err(error) => {

@@ -68,7 +68,7 @@ fn list_columns(screen: usize, rows: &[Row]) -> Vec<(usize, usize)> {
 
 /// Whether colours are used; without, bold, reversed and written text has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colours {
+pub(crate) enum Colours {
     /// They are.
     Used,
     /// They are not.
@@ -127,7 +127,7 @@ const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
 impl App {
     /// Draws everything. Two lines stand above the part that scrolls, and one below.
-    pub fn draw(
+    pub(crate) fn draw(
         &mut self,
         area: Rect,
         buffer: &mut Buffer,

@@ -10,8 +10,8 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-pub use app::App;
-pub use draw::Colours;
+pub(crate) use app::App;
+pub(crate) use draw::Colours;
 
 use std::io;
 
@@ -20,7 +20,7 @@ use crate::wire::Direction;
 
 /// Something that the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(crate) enum Key {
     /// A character.
     Char(char),
     /// A letter with Ctrl.
@@ -57,7 +57,7 @@ pub enum Key {
 
 /// A task outside of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
+pub(crate) enum Task {
     /// Nothing.
     None,
     /// End.
@@ -77,7 +77,7 @@ pub enum Task {
 
 /// The form in which conversations are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// Packets (`-w`).
     Packets,
     /// Streams in files (`--export`).
@@ -88,7 +88,7 @@ pub enum Form {
 
 /// The key by which conversations are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortKey {
+pub(crate) enum SortKey {
     /// Their order in the capture.
     Capture,
     /// Their last states.
@@ -107,45 +107,45 @@ pub enum SortKey {
 
 /// A conversation in the list; all texts are escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its number; 0 for messages outside of conversations.
-    pub number: u32,
+    pub(crate) number: u32,
     /// `c1`.
-    pub name: String,
+    pub(crate) name: String,
     /// Addresses or names of client and server.
-    pub ends: [String; 2],
+    pub(crate) ends: [String; 2],
     /// Ids of client and server.
-    pub ids: String,
+    pub(crate) ids: String,
     /// `open`, `refused`.
-    pub state: String,
+    pub(crate) state: String,
     /// Seconds since the first packet.
-    pub start: String,
+    pub(crate) start: String,
     /// Its duration.
-    pub duration: String,
+    pub(crate) duration: String,
     /// Its opening.
-    pub handshake: String,
+    pub(crate) handshake: String,
     /// Bytes of client and server.
-    pub bytes: [String; 2],
+    pub(crate) bytes: [String; 2],
     /// Number of findings, and the worst of them.
-    pub findings: u64,
+    pub(crate) findings: u64,
     /// The worst of its findings.
-    pub level: Option<Level>,
+    pub(crate) level: Option<Level>,
 }
 
 /// The messages of a conversation, without their bytes.
 #[derive(Clone, Debug, Default)]
-pub struct Talk {
+pub(crate) struct Talk {
     /// `c1  111111/ffffff  server closed`.
-    pub title: String,
+    pub(crate) title: String,
     /// Messages and findings, in the order of the capture.
-    pub steps: Vec<LadderLine>,
+    pub(crate) steps: Vec<LadderLine>,
     /// Earlier messages, which are not here.
-    pub left_out: u64,
+    pub(crate) left_out: u64,
 }
 
 /// One line of a ladder.
 #[derive(Clone, Debug)]
-pub enum LadderLine {
+pub(crate) enum LadderLine {
     /// A message.
     Message(Head),
     /// Something odd.
@@ -154,43 +154,43 @@ pub enum LadderLine {
 
 /// A message in a ladder; all texts are escaped.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub(crate) struct Head {
     /// Its place in the source.
-    pub place: u64,
+    pub(crate) place: u64,
     /// Its number.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Its time.
-    pub time: String,
+    pub(crate) time: String,
     /// Its direction.
-    pub direction: Option<Direction>,
+    pub(crate) direction: Option<Direction>,
     /// `DATA ffffff  27 B`.
-    pub label: String,
+    pub(crate) label: String,
     /// Its meaning.
-    pub info: String,
+    pub(crate) info: String,
 }
 
 /// All of a message.
 #[derive(Clone, Debug, Default)]
-pub struct Detail {
+pub(crate) struct Detail {
     /// Its fields as lines.
-    pub fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
     /// Its bytes.
-    pub hex: Vec<String>,
+    pub(crate) hex: Vec<String>,
 }
 
 /// Data from one side.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// Their direction.
-    pub direction: Option<Direction>,
+    pub(crate) direction: Option<Direction>,
     /// Their time and length.
-    pub head: String,
+    pub(crate) head: String,
     /// Its text, in lines.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// The source of conversations.
-pub trait Source {
+pub(crate) trait Source {
     /// Conversations that are shown, in the order that was asked for.
     fn count(&self) -> usize;
 
@@ -233,7 +233,7 @@ pub trait Source {
 
 /// The order in which conversations are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortOrder {
+pub(crate) enum SortOrder {
     /// The least first.
     Up,
     /// The greatest first.
