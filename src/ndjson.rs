@@ -173,6 +173,15 @@ impl RecordLine {
         self.required(field, Value::as_u64)
     }
 
+    /// The value that `read` knows by the name that stands there.
+    pub(crate) fn named<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, NdjsonError> {
+        self.required(field, |value| read(value.as_str()?))
+    }
+
     /// A count, a string or whatever else is written as text of its own.
     pub(crate) fn parsed<T: FromStr>(&self, field: &'static str) -> Result<T, NdjsonError> {
         self.required(field, |value| value.as_str()?.parse().ok())
@@ -207,11 +216,7 @@ impl RecordLine {
     }
 
     pub(crate) fn direction(&self) -> Result<Option<Direction>, NdjsonError> {
-        self.optional("dir", |value| {
-            let name = value.as_str()?;
-            let mut all = Direction::ALL.into_iter();
-            all.find(|direction| direction.name() == name)
-        })
+        self.optional("dir", |value| Direction::named(value.as_str()?))
     }
 
     pub(crate) fn type_byte(&self) -> Result<u8, NdjsonError> {

@@ -77,7 +77,7 @@ as_text! {
 
 /// Types of which every value has a name.
 macro_rules! as_name {
-    ($($type:ty, $all:expr, $name:ident: $expected:literal,)*) => {
+    ($($type:ty, $name:ident: $expected:literal,)*) => {
         $(
             #[doc = concat!("By its name: ", $expected, ".")]
             impl Serialize for $type {
@@ -90,10 +90,7 @@ macro_rules! as_name {
                 fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                     deserializer.deserialize_str(Text {
                         expected: $expected,
-                        read: |text| {
-                            let mut all = $all.iter().copied();
-                            all.find(|value: &Self| value.$name() == text)
-                        },
+                        read: Self::named,
                     })
                 }
             }
@@ -102,18 +99,18 @@ macro_rules! as_name {
 }
 
 as_name! {
-    Carrier, Carrier::ALL, name: "a carrier, as in tcp_u32be",
-    ConversationState, ConversationState::ALL, name: "a state, as in server_closed",
-    DetailName, DetailName::ALL, name: "the name of a detail, as in payload_bytes",
-    Direction, Direction::ALL, name: "c2s or s2c",
-    FindingCode, FindingCode::ALL, code: "a finding's code, as in ms.unknown_type",
-    Level, Level::ALL, name: "note, warn or error",
+    Carrier, name: "a carrier, as in tcp_u32be",
+    ConversationState, name: "a state, as in server_closed",
+    DetailName, name: "the name of a detail, as in payload_bytes",
+    Direction, name: "c2s or s2c",
+    FindingCode, code: "a finding's code, as in ms.unknown_type",
+    Level, name: "note, warn or error",
 }
 
 #[cfg(feature = "endpoints")]
 as_name! {
-    ReplayResult, ReplayResult::ALL, name: "a result, as in no_reply",
-    Verdict, [Verdict::Passed, Verdict::Failed], name: "passed or failed",
+    ReplayResult, name: "a result, as in no_reply",
+    Verdict, name: "passed or failed",
 }
 
 /// Types that are one number.

@@ -153,6 +153,11 @@ impl CaptureFormat {
             Self::Live => "live",
         }
     }
+
+    /// The format of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
 }
 
 impl fmt::Display for CaptureFormat {
@@ -184,6 +189,13 @@ impl Compression {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
         }
+    }
+
+    /// The compression of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|compression| compression.name() == name)
     }
 }
 

@@ -111,6 +111,11 @@ impl Carrier {
             Self::I2cp => "i2cp",
         }
     }
+
+    /// The carrier of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|carrier| carrier.name() == name)
+    }
 }
 
 impl fmt::Display for Carrier {

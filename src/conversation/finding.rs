@@ -28,6 +28,11 @@ impl Level {
             Self::Error => "error",
         }
     }
+
+    /// The level of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
 }
 
 impl fmt::Display for Level {
@@ -51,6 +56,11 @@ macro_rules! finding_codes {
             /// The code as it is written: `ms.unknown_type`.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The finding with that code.
+            pub fn named(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.code() == code)
             }
 
             /// The level that findings of this code have, unless one says otherwise.
@@ -203,6 +213,11 @@ macro_rules! detail_names {
             /// The name as it is written: `payload_bytes`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The one that is written so.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.name() == name)
             }
         }
     };

@@ -70,6 +70,11 @@ impl ConversationState {
             Self::MidStream => "mid_stream",
         }
     }
+
+    /// The state of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// Its name for people: `server closed`.

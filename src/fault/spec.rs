@@ -110,6 +110,11 @@ impl FaultKind {
         }
     }
 
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// An example of its value.
     pub const fn example(self) -> &'static str {
         match self {

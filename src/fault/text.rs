@@ -58,10 +58,7 @@ impl FromStr for Fault {
         let unknown = || FaultError::Unknown(text.to_owned());
         let (name, value) = text.split_once('=').ok_or_else(unknown)?;
         let (name, value) = (name.trim(), value.trim());
-        let kind = FaultKind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(unknown)?;
+        let kind = FaultKind::named(name).ok_or_else(unknown)?;
         let refused = |expected| FaultError::value(kind, value.to_owned(), expected);
         let share = || units::share(value).ok_or_else(|| refused("a share is 0% to 100%"));
         let bytes = || {
@@ -166,9 +163,7 @@ impl FromStr for FaultLines {
         let lines = text.split(';').map(|line| match line.split_once(':') {
             Some((direction, faults)) => {
                 let direction = direction.trim();
-                let known = [Direction::ClientToServer, Direction::ServerToClient]
-                    .into_iter()
-                    .find(|known| known.name() == direction)
+                let known = Direction::named(direction)
                     .ok_or_else(|| FaultError::Direction(direction.to_owned()))?;
                 Ok((Some(known), faults.parse()?))
             }

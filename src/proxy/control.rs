@@ -198,12 +198,10 @@ fn status(proxy: &Proxy) -> Value {
     })
 }
 
-const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
-
 fn faults(proxy: &Proxy) -> Value {
     let report = proxy.report();
     let mut listed = Vec::new();
-    for direction in DIRECTIONS {
+    for direction in Direction::ALL {
         for fault in proxy.faults().direction(direction).faults() {
             let effect = report.faults.stats(direction).effect(fault.kind());
             listed.push(json!({
@@ -235,10 +233,11 @@ fn add_fault(proxy: &mut Proxy, body: &[u8]) -> Reply {
         return Reply::refused(400, "slice is set when a connection is made, and not here");
     }
     let directions: Vec<Direction> = match &body["dir"] {
-        Value::Null => DIRECTIONS.to_vec(),
-        dir => DIRECTIONS
+        Value::Null => Direction::ALL.to_vec(),
+        dir => dir
+            .as_str()
+            .and_then(Direction::named)
             .into_iter()
-            .filter(|direction| dir.as_str() == Some(direction.name()))
             .collect(),
     };
     if directions.is_empty() {
@@ -253,13 +252,8 @@ fn add_fault(proxy: &mut Proxy, body: &[u8]) -> Reply {
 }
 
 fn remove_fault(proxy: &mut Proxy, direction: &str, kind: &str) -> Reply {
-    let direction = DIRECTIONS
-        .into_iter()
-        .find(|known| known.name() == direction);
-    let kind = FaultKind::ALL
-        .into_iter()
-        .find(|known| known.name() == kind);
-    let (Some(direction), Some(kind)) = (direction, kind) else {
+    let (Some(direction), Some(kind)) = (Direction::named(direction), FaultKind::named(kind))
+    else {
         return Reply::unknown();
     };
     let mut faults = proxy.faults().clone();

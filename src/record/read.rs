@@ -286,8 +286,7 @@ impl<R: BufRead> RecordReader<R> {
     ) -> Result<Meaning, NdjsonError> {
         let syn = conversation.and_then(|id| self.syns.get(&id).copied());
         let handshake_ns = syn.map(|syn| time.nanos_since(syn));
-        let kind = MeaningKind::named(line.text("meaning")?);
-        let meaning = match kind.ok_or_else(|| line.invalid("meaning"))? {
+        let meaning = match line.named("meaning", MeaningKind::named)? {
             MeaningKind::Opens => {
                 if let Some(id) = conversation {
                     self.syns.insert(id, time);
@@ -329,7 +328,6 @@ impl<R: BufRead> RecordReader<R> {
             .unwrap_or_default()
             .plus_nanos(start_us.saturating_mul(1_000));
         let duration_ns = line.micros("duration_us")?.saturating_mul(1_000);
-        let state = line.text("state")?;
         Ok(Conversation {
             id,
             carrier: carrier(line)?,
@@ -349,8 +347,7 @@ impl<R: BufRead> RecordReader<R> {
             },
             client_id: line.id("client_id")?.map(ClientId),
             server_id: line.id("server_id")?.map(ServerId),
-            state: named(ConversationState::ALL, ConversationState::name, state)
-                .ok_or_else(|| line.invalid("state"))?,
+            state: line.named("state", ConversationState::named)?,
             start,
             start_us,
             end: start.plus_nanos(duration_ns),
@@ -410,15 +407,6 @@ impl<R: BufRead> RecordReader<R> {
     }
 }
 
-/// The one of that name.
-fn named<T: Copy>(
-    all: impl IntoIterator<Item = T>,
-    name: impl Fn(T) -> &'static str,
-    text: &str,
-) -> Option<T> {
-    all.into_iter().find(|&one| name(one) == text)
-}
-
 /// The message as it was on the wire.
 fn message_bytes(line: &RecordLine) -> Result<Vec<u8>, NdjsonError> {
     let Some(id) = line.id("id")? else {
@@ -448,14 +436,8 @@ fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
         Some((name, detail))
     });
     Ok(Finding {
-        code: named(
-            FindingCode::ALL.iter().copied(),
-            FindingCode::code,
-            line.text("code")?,
-        )
-        .ok_or_else(|| line.invalid("code"))?,
-        level: named(Level::ALL, Level::name, line.text("level")?)
-            .ok_or_else(|| line.invalid("level"))?,
+        code: line.named("code", FindingCode::named)?,
+        level: line.named("level", Level::named)?,
         message: line.optional("n", Value::as_u64)?,
         packet: line.optional("packet_n", Value::as_u64)?,
         conversation: line.conversation("conv")?,
@@ -473,7 +455,7 @@ fn text_bytes_of(finding: &Finding) -> usize {
 }
 
 fn carrier(line: &RecordLine) -> Result<Carrier, NdjsonError> {
-    named(Carrier::ALL, Carrier::name, line.text("carrier")?).ok_or_else(|| line.invalid("carrier"))
+    line.named("carrier", Carrier::named)
 }
 
 fn tally(line: &RecordLine, direction: &'static str) -> Result<Tally, NdjsonError> {
@@ -514,15 +496,9 @@ fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
     let read = |input: &RecordLine| {
         Ok(InputInfo {
             path: PathBuf::from(input.text("path")?),
-            format: named(
-                CaptureFormat::ALL,
-                CaptureFormat::name,
-                input.text("format")?,
-            )
-            .ok_or_else(|| input.invalid("format"))?,
-            compression: input.optional("compression", |value| {
-                named(Compression::ALL, Compression::name, value.as_str()?)
-            })?,
+            format: input.named("format", CaptureFormat::named)?,
+            compression: input
+                .optional("compression", |value| Compression::named(value.as_str()?))?,
             link_type: input.optional("link_type_number", |value| {
                 let number = u32::try_from(value.as_u64()?).ok()?;
                 Some(LinkType::from_number(number))

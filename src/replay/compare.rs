@@ -84,11 +84,8 @@ impl FromStr for Mask {
     type Err = MaskError;
 
     fn from_str(text: &str) -> Result<Self, MaskError> {
-        let (direction, place) = match text.split_once(':') {
-            Some(("c2s", place)) => (Direction::ClientToServer, place),
-            Some(("s2c", place)) => (Direction::ServerToClient, place),
-            _ => return Err(MaskError::Direction),
-        };
+        let (direction, place) = text.split_once(':').ok_or(MaskError::Direction)?;
+        let direction = Direction::named(direction).ok_or(MaskError::Direction)?;
         let pattern = place
             .strip_prefix('/')
             .and_then(|rest| rest.strip_suffix('/'));

@@ -128,12 +128,7 @@ impl<R: BufRead> NdjsonReader<R> {
             return Ok(());
         };
         self.memory.give_back(OPEN_BYTES + memory_bytes(&messages));
-        let state = record.required("state", |value| {
-            let name = value.as_str()?;
-            ConversationState::ALL
-                .into_iter()
-                .find(|state| state.name() == name)
-        })?;
+        let state = record.named("state", ConversationState::named)?;
         let other_view = record.conversation("peer_view")?;
         if let Some(reason) = self.wanted.reason_against(id, other_view, state) {
             self.recording.skip(Skipped {

@@ -57,6 +57,11 @@ impl ReplayResult {
         }
     }
 
+    /// The result of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.name() == name)
+    }
+
     const fn index(self) -> usize {
         self as usize
     }
@@ -199,12 +204,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Passed, Self::Failed];
+
     /// `passed` or `failed`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
         }
+    }
+
+    /// The verdict of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
 }
 

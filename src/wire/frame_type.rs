@@ -30,6 +30,13 @@ impl Direction {
             Self::ServerToClient => "s2c",
         }
     }
+
+    /// The direction of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|direction| direction.name() == name)
+    }
 }
 
 /// The peer that chose an id.

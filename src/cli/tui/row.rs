@@ -164,8 +164,7 @@ impl RowState {
 
     pub(super) fn count_finding(&mut self, head: &[u8]) {
         self.findings += 1;
-        let level = word_after(head, Field::Level)
-            .and_then(|name| Level::ALL.into_iter().find(|level| level.name() == name));
+        let level = word_after(head, Field::Level).and_then(Level::named);
         self.level = self.level.max(level);
     }
 

@@ -298,10 +298,8 @@ fn bytes(input: &str) -> Read<'_, Vec<u8>> {
 fn inject(input: &str) -> Read<'_, Action> {
     let start = skip(input);
     let (rest, name) = verb_of(start);
-    let direction = match name {
-        "c2s" => Direction::ClientToServer,
-        "s2c" => Direction::ServerToClient,
-        _ => return fail(start, "injected into which direction, c2s or s2c?"),
+    let Some(direction) = Direction::named(name) else {
+        return fail(start, "injected into which direction, c2s or s2c?");
     };
     let start = skip(rest);
     let (rest, kind) = verb_of(start);

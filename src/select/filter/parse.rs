@@ -503,14 +503,8 @@ fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
         },
         FieldKind::HexBytes => hex::decode(word).ok().map(Literal::Bytes),
         FieldKind::Hash => word.parse().ok().map(Literal::Hash),
-        FieldKind::Codes => FindingCode::ALL
-            .iter()
-            .find(|code| code.code() == word)
-            .map(|&code| Literal::Code(code)),
-        FieldKind::Level => Level::ALL
-            .into_iter()
-            .find(|level| level.name() == word)
-            .map(Literal::Level),
+        FieldKind::Codes => FindingCode::named(word).map(Literal::Code),
+        FieldKind::Level => Level::named(word).map(Literal::Level),
     }
 }
 
