@@ -178,6 +178,7 @@ impl Registry {
         let slot = self.records.insert(&NewRecord {
             number: self.conversation_count,
             channel: seen.channel.slot,
+            // A channel has no more of them than there are slots.
             channel_position: channel.slots.as_slice().len() as u32,
             client_side,
             phase,

@@ -218,6 +218,7 @@ impl Words {
         }
         let last = self.ends.len().saturating_sub(1);
         let bits = usize::BITS - last.leading_zeros();
+        // At most 64.
         data.push(bits as u8);
         put_hybrid(&mut data, bits, &self.cells);
         Ok(data)
