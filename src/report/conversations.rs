@@ -13,6 +13,7 @@ use std::{thread, vec};
 use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
 use super::sorted::Sorted;
 use super::style::{DurationText, Style, duration_width};
+use super::titles;
 use crate::buffer_pool::buffer_pool;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, ConversationState, Party, Tally};
@@ -46,18 +47,18 @@ const BATCHES: usize = 3;
 
 const COLUMNS: usize = 12;
 const TITLES: [&str; COLUMNS] = [
-    "Conv",
-    "Peer",
-    "Client",
-    "Server",
-    "Ids cli/srv",
-    "State",
-    "Start",
-    "Duration",
-    "Handshake",
-    "→ msgs/B",
-    "← msgs/B",
-    "!",
+    titles::CONVERSATION_SHORT,
+    titles::PEER,
+    titles::CLIENT,
+    titles::SERVER,
+    titles::IDS_IN_ORDER,
+    titles::STATE,
+    titles::START,
+    titles::DURATION,
+    titles::HANDSHAKE,
+    titles::MESSAGES_AND_BYTES[0],
+    titles::MESSAGES_AND_BYTES[1],
+    titles::FINDINGS_SHORT,
 ];
 
 // Places in `TITLES`, in whose order the columns stand.

@@ -32,6 +32,7 @@ pub(crate) mod message;
 pub(crate) mod near;
 mod sorted;
 mod temporary;
+pub(crate) mod titles;
 
 pub use reporter::Reporter;
 pub use temporary::TemporaryError;

@@ -9,23 +9,54 @@ use super::page::{Page, Tone};
 use super::{Form, Head, LadderLine, Row, SortKey, SortOrder, Source, Talk};
 use crate::conversation::Level;
 use crate::report::grid::cut;
+use crate::report::titles;
 use crate::text::escape::{Charset, columns_of};
 use crate::wire::Direction;
 
 /// Columns of the list: title, width, sort key, columns of the screen from which on it is shown,
 /// and alignment.
 const COLUMNS: [(&str, usize, Option<SortKey>, usize, Align); 11] = [
-    ("Conv", 8, Some(SortKey::Capture), 0, Align::Left),
-    ("Client", 21, None, 110, Align::Left),
-    ("Server", 21, None, 130, Align::Left),
-    ("Ids", 13, None, 100, Align::Left),
-    ("State", 13, Some(SortKey::State), 0, Align::Left),
-    ("Start s", 10, None, 0, Align::Right),
-    ("Duration", 8, Some(SortKey::Duration), 0, Align::Right),
-    ("Handshake", 9, Some(SortKey::Handshake), 0, Align::Right),
-    ("→ B", 7, Some(SortKey::ClientBytes), 0, Align::Right),
-    ("← B", 7, Some(SortKey::ServerBytes), 0, Align::Right),
-    ("Findings", 9, Some(SortKey::Findings), 0, Align::Left),
+    (
+        titles::CONVERSATION_SHORT,
+        8,
+        Some(SortKey::Capture),
+        0,
+        Align::Left,
+    ),
+    (titles::CLIENT, 21, None, 110, Align::Left),
+    (titles::SERVER, 21, None, 130, Align::Left),
+    (titles::IDS, 13, None, 100, Align::Left),
+    (titles::STATE, 13, Some(SortKey::State), 0, Align::Left),
+    (titles::START_SECONDS, 10, None, 0, Align::Right),
+    (
+        titles::DURATION,
+        8,
+        Some(SortKey::Duration),
+        0,
+        Align::Right,
+    ),
+    (
+        titles::HANDSHAKE,
+        9,
+        Some(SortKey::Handshake),
+        0,
+        Align::Right,
+    ),
+    (
+        titles::BYTES[0],
+        7,
+        Some(SortKey::ClientBytes),
+        0,
+        Align::Right,
+    ),
+    (
+        titles::BYTES[1],
+        7,
+        Some(SortKey::ServerBytes),
+        0,
+        Align::Right,
+    ),
+    (titles::FINDINGS, 9, Some(SortKey::Findings), 0, Align::Left),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -20,23 +20,24 @@ use crate::report::markup::put_markup_text;
 use crate::report::statistics::First;
 use crate::report::statistics::Spans;
 use crate::report::style::{put_duration, put_size};
+use crate::report::titles;
 use crate::text::write::{put, put_conversation, put_display, text_of};
 
 const SCRIPT: &str = include_str!("page.js");
 
 /// Columns of the table of conversations: title, the script's sort key, class.
 const COLUMNS: [(&str, &str, &str); 11] = [
-    ("Conversation", "order", ""),
-    ("Client", "client", "minor"),
-    ("Server", "server", "minor"),
-    ("Ids", "client_id", "minor"),
-    ("State", "state", ""),
-    ("Start s", "start", "number minor"),
-    ("Duration", "duration_us", "number"),
-    ("Handshake", "handshake_us", "number minor"),
-    ("→ msgs/B", "c2s_bytes", "number"),
-    ("← msgs/B", "s2c_bytes", "number"),
-    ("Findings", "finding_count", ""),
+    (titles::CONVERSATION, "order", ""),
+    (titles::CLIENT, "client", "minor"),
+    (titles::SERVER, "server", "minor"),
+    (titles::IDS, "client_id", "minor"),
+    (titles::STATE, "state", ""),
+    (titles::START_SECONDS, "start", "number minor"),
+    (titles::DURATION, "duration_us", "number"),
+    (titles::HANDSHAKE, "handshake_us", "number minor"),
+    (titles::MESSAGES_AND_BYTES[0], "c2s_bytes", "number"),
+    (titles::MESSAGES_AND_BYTES[1], "s2c_bytes", "number"),
+    (titles::FINDINGS, "finding_count", ""),
 ];
 
 /// Everything that the page is written from.

@@ -1,4 +1,5 @@
-use super::Filter;
+use super::{ConversationField, Filter};
+use crate::columns::{self, FieldKind, Shape};
 use crate::conversation::{Finding, FindingCode, MessageEvent};
 use crate::field::Field;
 use crate::testing;
@@ -35,6 +36,41 @@ fn with_event(check: impl FnOnce(&MessageEvent<'_>)) {
         router_ns: Some(2_000_000),
         ..testing::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\n")
     });
+}
+
+/// The kind of the values of a key in the record of a conversation, as in `c2s.payload_bytes`.
+fn kind_in_record(key: &str) -> Option<FieldKind> {
+    let (name, member) = key.split_once('.').unwrap_or((key, ""));
+    let mut columns = columns::CONVERSATION.columns();
+    match columns.find(|column| column.name == name)?.shape {
+        Shape::Value(kind) => member.is_empty().then_some(kind),
+        // Columns of JSON and Parquet are plain numbers there; in a filter they may have a unit.
+        Shape::Numbers(numbers) if numbers.members.contains(&member) => {
+            Some(if member.ends_with("_bytes") {
+                FieldKind::Size
+            } else {
+                numbers.kind
+            })
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_field_of_a_conversation_is_a_key_of_its_record_with_such_values() {
+    for field in ConversationField::ALL {
+        let key = field.name().strip_prefix("conv.");
+        let kind = key.and_then(kind_in_record);
+        let is_sum_of_both_directions = matches!(
+            field,
+            ConversationField::PayloadBytes | ConversationField::MessageCount
+        );
+        if is_sum_of_both_directions {
+            assert_eq!(kind, None, "{}", field.name());
+        } else {
+            assert_eq!(kind, Some(field.kind()), "{}", field.name());
+        }
+    }
 }
 
 #[test]
