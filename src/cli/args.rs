@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
 
-use super::values::{ConversationNames, StatisticName, Stop, field};
+use super::values::{
+    ConversationNames, StatisticName, Stop, field, plain_statistics, statistics_with_values,
+};
 use crate::dissect::DecodeAs;
 use crate::field::Field;
 
@@ -170,11 +172,12 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'x', hide_short_help = true)]
     pub(crate) hex: bool,
 
-    /// Tables: conv, types, timing, findings, follow,c1 …
-    ///
-    /// Repeatable. io,1s counts messages in intervals; follow,c1[,text|hex|raw] prints the contents of a conversation;
-    /// ladder[,c1[,text|mermaid|svg]] draws it.
-    #[arg(short = 'z', value_name = "STAT")]
+    #[arg(
+        short = 'z',
+        value_name = "STAT",
+        help = statistics_help(),
+        long_help = format!("{}\n\nRepeatable. {}.", statistics_help(), statistics_with_values())
+    )]
     pub(crate) statistics: Vec<StatisticName>,
 
     /// Show each conversation as a ladder diagram, in place of messages
@@ -379,6 +382,11 @@ pub(crate) struct DumpArgs {
     /// Print the version
     #[arg(long, hide_short_help = true, action = ArgAction::Version)]
     pub(crate) version: Option<bool>,
+}
+
+/// The help of `-z`, in a line.
+fn statistics_help() -> String {
+    format!("Tables: {}, follow,c1 …", plain_statistics())
 }
 
 /// `--generate`

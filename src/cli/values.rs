@@ -43,7 +43,8 @@ pub(crate) enum ValueError {
     Conversations(String),
     /// No statistic.
     #[error(
-        "unknown statistic {name:?}; there are {STATISTICS}{}",
+        "unknown statistic {name:?}; there are {}{}",
+        statistics(),
         hint(suggestion)
     )]
     Statistic {
@@ -74,9 +75,6 @@ fn hint(suggestion: &Option<&'static str>) -> String {
         None => String::new(),
     }
 }
-
-const STATISTICS: &str = "conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw] \
-                          and ladder[,c1[,text|mermaid|svg]]";
 
 /// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
@@ -203,53 +201,141 @@ impl StatisticName {
     }
 }
 
+/// The statistics, as they are written: all that reads and explains their names goes by this.
+const STATISTICS: &[(&str, Form)] = &[
+    ("conv", Form::Alone(StatisticName::Conversations)),
+    ("types", Form::Alone(StatisticName::Types)),
+    ("timing", Form::Alone(StatisticName::Timing)),
+    ("findings", Form::Alone(StatisticName::Findings)),
+    (
+        "io",
+        Form::WithValues {
+            values: ",1s",
+            purpose: "counts messages in intervals",
+            read: io_of,
+        },
+    ),
+    (
+        "follow",
+        Form::WithValues {
+            values: ",c1[,text|hex|raw]",
+            purpose: "prints the contents of a conversation",
+            read: follow_of,
+        },
+    ),
+    (
+        "ladder",
+        Form::WithValues {
+            values: "[,c1[,text|mermaid|svg]]",
+            purpose: "draws it",
+            read: ladder_of,
+        },
+    ),
+];
+
+/// What stands behind the name of a statistic.
+enum Form {
+    /// Nothing.
+    Alone(StatisticName),
+    /// Values, which `read` takes.
+    WithValues {
+        /// An example of them.
+        values: &'static str,
+        /// What the statistic does with them, for the help.
+        purpose: &'static str,
+        read: fn(&[&str]) -> Result<StatisticName, ValueError>,
+    },
+}
+
 impl FromStr for StatisticName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let mut parts = text.split(',');
         let name = parts.next().unwrap_or_default();
-        let arguments: Vec<&str> = parts.collect();
-        match (name, &*arguments) {
-            ("conv", []) => Ok(Self::Conversations),
-            ("types", []) => Ok(Self::Types),
-            ("timing", []) => Ok(Self::Timing),
-            ("findings", []) => Ok(Self::Findings),
-            ("conv" | "types" | "timing" | "findings", _) => {
+        let values: Vec<&str> = parts.collect();
+        match STATISTICS.iter().find(|(known, _)| *known == name) {
+            Some((_, Form::Alone(statistic))) if values.is_empty() => Ok(*statistic),
+            Some((_, Form::Alone(_))) => {
                 Err(ValueError::Form("this statistic takes no further value"))
             }
-            ("io", [interval]) => match duration(interval)? {
-                Duration::ZERO => Err(ValueError::Form("an interval must be longer than zero")),
-                interval => Ok(Self::Io(interval)),
-            },
-            ("io", _) => Err(ValueError::Form("io needs an interval, as in io,1s")),
-            ("follow", [conversation]) => follow(conversation, FollowFormat::Text),
-            ("follow", [conversation, "text"]) => follow(conversation, FollowFormat::Text),
-            ("follow", [conversation, "hex"]) => follow(conversation, FollowFormat::Hex),
-            ("follow", [conversation, "raw"]) => follow(conversation, FollowFormat::Raw),
-            ("follow", _) => Err(ValueError::Form(
-                "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
-            )),
-            ("ladder", []) => Ok(Self::Ladder(DrawnConversations::All, LadderFormat::Text)),
-            ("ladder", [conversation]) => ladder(conversation, LadderFormat::Text),
-            ("ladder", [conversation, "text"]) => ladder(conversation, LadderFormat::Text),
-            ("ladder", [conversation, "mermaid"]) => ladder(conversation, LadderFormat::Mermaid),
-            ("ladder", [conversation, "svg"]) => ladder(conversation, LadderFormat::Svg),
-            ("ladder", _) => Err(ValueError::Form(
-                "ladder takes a conversation and a format, as in ladder,c1 or ladder,c1,svg",
-            )),
-            _ => Err(ValueError::Statistic {
+            Some((_, Form::WithValues { read, .. })) => read(&values),
+            None => Err(ValueError::Statistic {
                 name: name.to_owned(),
-                suggestion: closest(name, NAMES.into_iter()),
+                suggestion: closest(name, STATISTICS.iter().map(|(name, _)| *name)),
             }),
         }
     }
 }
 
-/// The names of the statistics, without their values.
-const NAMES: [&str; 7] = [
-    "conv", "types", "timing", "findings", "io", "follow", "ladder",
-];
+/// Every statistic with an example of its values.
+fn statistics() -> String {
+    let forms = STATISTICS.iter().map(|(name, form)| match form {
+        Form::Alone(_) => (*name).to_owned(),
+        Form::WithValues { values, .. } => format!("{name}{values}"),
+    });
+    let forms: Vec<String> = forms.collect();
+    match forms.split_last() {
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The names of the statistics without values, for the help.
+pub(crate) fn plain_statistics() -> String {
+    let names = STATISTICS.iter().filter_map(|(name, form)| match form {
+        Form::Alone(_) => Some(*name),
+        Form::WithValues { .. } => None,
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// What the others do, for the help.
+pub(crate) fn statistics_with_values() -> String {
+    let purposes = STATISTICS.iter().filter_map(|(name, form)| match form {
+        Form::Alone(_) => None,
+        Form::WithValues {
+            values, purpose, ..
+        } => Some(format!("{name}{values} {purpose}")),
+    });
+    purposes.collect::<Vec<_>>().join("; ")
+}
+
+fn io_of(values: &[&str]) -> Result<StatisticName, ValueError> {
+    let [interval] = values else {
+        return Err(ValueError::Form("io needs an interval, as in io,1s"));
+    };
+    match duration(interval)? {
+        Duration::ZERO => Err(ValueError::Form("an interval must be longer than zero")),
+        interval => Ok(StatisticName::Io(interval)),
+    }
+}
+
+fn follow_of(values: &[&str]) -> Result<StatisticName, ValueError> {
+    match values {
+        [conversation] | [conversation, "text"] => follow(conversation, FollowFormat::Text),
+        [conversation, "hex"] => follow(conversation, FollowFormat::Hex),
+        [conversation, "raw"] => follow(conversation, FollowFormat::Raw),
+        _ => Err(ValueError::Form(
+            "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
+        )),
+    }
+}
+
+fn ladder_of(values: &[&str]) -> Result<StatisticName, ValueError> {
+    match values {
+        [] => Ok(StatisticName::Ladder(
+            DrawnConversations::All,
+            LadderFormat::Text,
+        )),
+        [conversation] | [conversation, "text"] => ladder(conversation, LadderFormat::Text),
+        [conversation, "mermaid"] => ladder(conversation, LadderFormat::Mermaid),
+        [conversation, "svg"] => ladder(conversation, LadderFormat::Svg),
+        _ => Err(ValueError::Form(
+            "ladder takes a conversation and a format, as in ladder,c1 or ladder,c1,svg",
+        )),
+    }
+}
 
 fn ladder(conversation: &str, format: LadderFormat) -> Result<StatisticName, ValueError> {
     conversation

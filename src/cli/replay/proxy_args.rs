@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::shared_args::{LogArgs, ReportFormat, SilenceArgs, TlsArgs};
 use crate::cli::args::{Format, Payload, Redact, Times};
-use crate::cli::values::{StatisticName, duration, field};
+use crate::cli::values::{StatisticName, duration, field, plain_statistics};
 use crate::fault::FaultLines;
 use crate::field::Field;
 use crate::runtime::{Allowed, CarrierUrl, Remote};
@@ -85,8 +85,12 @@ pub(super) struct ProxyArgs {
     #[arg(short = 'e', value_name = "FIELD", value_parser = field, value_delimiter = ',', help_heading = "Watch")]
     pub(super) fields: Vec<Field>,
 
-    /// Tables at the end and at SIGUSR1, as in ministream-dump: conv, types, timing, findings
-    #[arg(short = 'z', value_name = "STAT", help_heading = "Watch")]
+    #[arg(
+        short = 'z',
+        value_name = "STAT",
+        help_heading = "Watch",
+        help = format!("Tables at the end and at SIGUSR1, as in ministream-dump: {}", plain_statistics())
+    )]
     pub(super) statistics: Vec<StatisticName>,
 
     /// Times: r(elative), d(elta), a (local time), u(tc), e(poch)
