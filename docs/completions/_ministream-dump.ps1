@@ -23,7 +23,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
         'ministream-dump' {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The same as FILE')
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Capture on an interface')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Capture filter in libpcap''s language: ''udp port 9004''')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Capture filter in libpcap''s language: ''tcp port 9004''')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Bytes to capture of each packet; 0 for all')
             [CompletionResult]::new('-B', '-B ', [CompletionResultType]::ParameterName, 'Size of the kernel''s buffer: 8MiB')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Stop after showing N messages')

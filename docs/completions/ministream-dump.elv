@@ -20,7 +20,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
         &'ministream-dump'= {
             cand -r 'The same as FILE'
             cand -i 'Capture on an interface'
-            cand -f 'Capture filter in libpcap''s language: ''udp port 9004'''
+            cand -f 'Capture filter in libpcap''s language: ''tcp port 9004'''
             cand -s 'Bytes to capture of each packet; 0 for all'
             cand -B 'Size of the kernel''s buffer: 8MiB'
             cand -c 'Stop after showing N messages'

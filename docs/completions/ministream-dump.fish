@@ -1,6 +1,6 @@
 complete -c ministream-dump -s r -d 'The same as FILE' -r -F
 complete -c ministream-dump -s i -d 'Capture on an interface' -r
-complete -c ministream-dump -s f -d 'Capture filter in libpcap\'s language: \'udp port 9004\'' -r
+complete -c ministream-dump -s f -d 'Capture filter in libpcap\'s language: \'tcp port 9004\'' -r
 complete -c ministream-dump -s s -d 'Bytes to capture of each packet; 0 for all' -r
 complete -c ministream-dump -s B -d 'Size of the kernel\'s buffer: 8MiB' -r
 complete -c ministream-dump -s c -d 'Stop after showing N messages' -r

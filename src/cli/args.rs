@@ -14,7 +14,7 @@ use crate::field::Field;
 const EXAMPLES: &str = "\
   ministream-dump capture.pcap                messages, conversations, findings
   ministream-dump capture.pcap -z follow,c1   the contents of one conversation
-  ministream-dump -i lo -f 'udp port 9004'    the same, live";
+  ministream-dump -i lo -f 'tcp port 9004'    the same, live";
 
 /// The output of `-h` fits a terminal of 80 columns and 24 lines: common options, each with a short
 /// first paragraph, before those that only `--help` shows under their headings.
@@ -58,7 +58,7 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'D', hide_short_help = true, help_heading = "Live capture")]
     pub(crate) list_interfaces: bool,
 
-    /// Capture filter in libpcap's language: 'udp port 9004'
+    /// Capture filter in libpcap's language: 'tcp port 9004'
     #[arg(short = 'f', value_name = "BPF")]
     pub(crate) capture_filter: Option<String>,
 

@@ -287,7 +287,7 @@ fn help_for(error: &CaptureError) -> Option<String> {
                 Some("this is a filter of messages, for -Y; -f takes libpcap's language".to_owned())
             }
             LiveFailure::BadFilter { .. } => Some(
-                "-f takes libpcap's language, as in 'udp port 9004' (man 7 pcap-filter); \
+                "-f takes libpcap's language, as in 'tcp port 9004' (man 7 pcap-filter); \
                  -Y filters messages"
                     .to_owned(),
             ),

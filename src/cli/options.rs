@@ -267,6 +267,11 @@ fn find_captures(args: &mut DumpArgs) -> Result<(), DumpError> {
     Ok(())
 }
 
+/// Whether a filter for packets is one for messages.
+fn is_of_messages(filter: Option<&str>) -> bool {
+    filter.is_some_and(|filter| Filter::parse(filter).is_ok())
+}
+
 fn input(args: &DumpArgs) -> Result<Input, DumpError> {
     let files: Vec<PathBuf> = args.read.iter().chain(&args.files).cloned().collect();
     let sets_up_capture = args.capture_filter.is_some()
@@ -274,6 +279,10 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
         || args.not_promiscuous
         || args.buffer.is_some();
     match &args.interface {
+        None if is_of_messages(args.capture_filter.as_deref()) => Err(DumpError::Usage {
+            wrong: "-f filters the packets of a live capture, and there is no -i",
+            help: "this is a filter of messages: give it with -Y in place of -f",
+        }),
         None if sets_up_capture => Err(DumpError::Usage {
             wrong: "-f, -s, -p and -B say how to capture, but there is no -i",
             help: "add -i with an interface (-D lists them); for files, -Y selects messages",

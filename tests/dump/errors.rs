@@ -93,6 +93,11 @@ fn arguments_that_do_not_go_together_are_refused() {
              packets",
         ),
         ("-f udp", HOW_TO_CAPTURE),
+        (
+            "-f type==data",
+            "-f filters the packets of a live capture, and there is no -i\n    \
+             help: this is a filter of messages: give it with -Y in place of -f",
+        ),
         ("-s 64", HOW_TO_CAPTURE),
         ("-p", HOW_TO_CAPTURE),
         ("-B 1MiB", HOW_TO_CAPTURE),
@@ -370,11 +375,11 @@ Usage: ministream-dump [OPTIONS] [FILE]...
 
   ministream-dump capture.pcap                messages, conversations, findings
   ministream-dump capture.pcap -z follow,c1   the contents of one conversation
-  ministream-dump -i lo -f 'udp port 9004'    the same, live
+  ministream-dump -i lo -f 'tcp port 9004'    the same, live
 
 Options:
   -i <IFACE>             Capture on an interface
-  -f <BPF>               Capture filter in libpcap's language: 'udp port 9004'
+  -f <BPF>               Capture filter in libpcap's language: 'tcp port 9004'
   -Y <FILTER>            Show matching messages: 'type==data && conv==c3'
       --conv <CONV>      Show only these conversations: c1,c3
   -T <FORMAT>            Format of messages [possible values: table, text, spec,

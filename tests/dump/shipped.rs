@@ -174,3 +174,18 @@ fn the_manual_explains_every_option_and_has_examples() {
         assert!(page.contains(".SH \"EXIT STATUS\"\n.nf\n\\&0 fine"));
     }
 }
+
+#[test]
+fn the_examples_of_live_captures_watch_the_tunnel_of_the_readme() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| fs::read_to_string(here.join(name)).unwrap();
+    let readme = text("README.md");
+    let carrier = readme.split("server --carrier ").nth(1).unwrap();
+    let (protocol, address) = carrier.split_once("://").unwrap();
+    let port = address.split([':', ' ']).nth(1).unwrap();
+    let watched = format!("-i lo -f '{protocol} port {port}'");
+    let help = PROGRAMS[0].prints(&["-h"]);
+    for text in [readme.clone(), help, text("docs/tour.md")] {
+        assert!(text.contains(&watched), "{watched} is not in\n{text}");
+    }
+}
