@@ -31,7 +31,7 @@ Moving
   [ ]                   in a message: the one before, the next
 Conversations
   F                     follow the stream
-  f                     filter as with -Y: payload contains \"GET\"
+  f                     filter as with -Y: payload contains \"GET\"; Up: the last
   / n N                 search in what is shown: the next, the one before
   s S                   sort by the next column; the other way
   Space u               mark; unmark all
@@ -57,6 +57,10 @@ pub(crate) struct App {
     /// The progress: `loading`, `live`.
     pub(super) progress: String,
     pub(super) filter: String,
+    /// The filter that was typed last: the one that holds, or was refused.
+    typed: String,
+    /// The filters that were typed, each once.
+    earlier: Vec<String>,
     /// Conversations that are shown while nothing new is.
     paused_at: Option<usize>,
     /// Whether the cursor follows new conversations.
@@ -93,6 +97,8 @@ pub(super) enum Screen {
 pub(super) struct Prompt {
     pub(super) what: Asked,
     pub(super) text: String,
+    /// How far back among earlier texts it is.
+    back: usize,
 }
 
 /// The purpose of a typed line.
@@ -152,6 +158,8 @@ impl App {
             message: String::new(),
             progress: String::new(),
             filter: String::new(),
+            typed: String::new(),
+            earlier: Vec::new(),
             paused_at: None,
             is_tailing: false,
             needle: String::new(),
@@ -178,6 +186,7 @@ impl App {
 
     /// The filter that holds.
     pub(crate) fn set_filter(&mut self, filter: String) {
+        self.typed.clone_from(&filter);
         self.filter = filter;
         self.list = Cursor::default();
         // The message that the search goes on is taken away.
@@ -268,7 +277,7 @@ impl App {
                 return Ok(Task::None);
             }
             Key::Char('/') => return Ok(self.ask(Asked::Search, String::new())),
-            Key::Char('f') => return Ok(self.ask(Asked::Filter, self.filter.clone())),
+            Key::Char('f') => return Ok(self.ask(Asked::Filter, self.typed.clone())),
             Key::Char('n') => return self.search(Way::Down, source),
             Key::Char('N') => return self.search(Way::Up, source),
             Key::Char('w') => return Ok(self.ask(Asked::Path(Form::Packets), String::new())),
@@ -291,7 +300,11 @@ impl App {
     }
 
     fn ask(&mut self, what: Asked, text: String) -> Task {
-        self.prompt = Some(Prompt { what, text });
+        self.prompt = Some(Prompt {
+            what,
+            text,
+            back: 0,
+        });
         Task::None
     }
 
@@ -307,11 +320,31 @@ impl App {
             Key::Backspace if prompt.text.is_empty() => return Ok(Task::None),
             Key::Backspace => drop(prompt.text.pop()),
             Key::Char(c) => prompt.text.push(c),
+            Key::Up | Key::Down if prompt.what == Asked::Filter => self.recall(&mut prompt, key),
             Key::Enter => return self.answer(prompt, source),
             _ => {}
         }
         self.prompt = Some(prompt);
         Ok(Task::None)
+    }
+
+    /// Puts an earlier filter, or a later one, into the place of what is typed.
+    fn recall(&self, prompt: &mut Prompt, key: Key) {
+        // What is there already is no news.
+        let step = |back: usize| match key {
+            Key::Up => (back + 1).min(self.earlier.len()),
+            _ => back.saturating_sub(1),
+        };
+        let text = |back: usize| match back {
+            0 => "",
+            back => &*self.earlier[self.earlier.len() - back],
+        };
+        let mut back = step(prompt.back);
+        if key == Key::Up && prompt.back == 0 && text(back) == prompt.text {
+            back = step(back);
+        }
+        prompt.back = back;
+        text(back).clone_into(&mut prompt.text);
     }
 
     fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Task> {
@@ -321,7 +354,15 @@ impl App {
                 self.needle = text.to_lowercase();
                 self.search(Way::Down, source)
             }
-            Asked::Filter => Ok(Task::Filter(text.trim().to_owned())),
+            Asked::Filter => {
+                let text = text.trim().to_owned();
+                self.typed.clone_from(&text);
+                if !text.is_empty() {
+                    self.earlier.retain(|earlier| *earlier != text);
+                    self.earlier.push(text.clone());
+                }
+                Ok(Task::Filter(text))
+            }
             Asked::Path(_) if text.is_empty() => Ok(Task::None),
             Asked::Path(form) => {
                 let numbers = self.selection(source)?;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::app::{App, Asked, Cursor, Screen};
-use super::page::{Page, Tone};
+use super::page::{Page, Tone, wrapped};
 use super::{Form, Head, LadderLine, Row, SortKey, SortOrder, Source, Talk};
 use crate::conversation::Level;
 use crate::report::grid::cut;
@@ -67,6 +67,9 @@ enum Align {
 
 /// The columns of the list that grow with the screen: their texts have no usual length.
 const GROWING: [usize; 2] = [1, 2];
+
+/// Columns of the name of the input, however much stands behind it.
+const LEAST_TITLE: usize = 12;
 
 /// Columns between the two lanes of a ladder, unless a label needs more and has it.
 const LANES: usize = 34;
@@ -197,9 +200,13 @@ impl App {
         } else {
             "conversations"
         };
-        let mut text = format!(" {}  {count} {noun}", self.title);
-        if let twice @ 1.. = source.seen_twice() {
-            text += &format!("  both sides of a router: {twice} seen twice");
+        // The longest come last: the edge of the screen cuts them.
+        let mut text = format!("  {count} {noun}");
+        if self.is_paused() {
+            text += "  PAUSED";
+        }
+        if !self.progress.is_empty() {
+            text += &format!("  {}", self.progress);
         }
         if !self.marks.is_empty() {
             text += &format!("  {} marked", self.marks.len());
@@ -207,13 +214,17 @@ impl App {
         if !self.filter.is_empty() {
             text += &format!("  filter: {}", self.filter);
         }
-        if self.is_paused() {
-            text += "  PAUSED";
+        if let twice @ 1.. = source.seen_twice() {
+            text += &format!("  {twice} seen twice (router)");
         }
-        if !self.progress.is_empty() {
-            text += &format!("  {}", self.progress);
-        }
-        sheet.put(0, &text, BAR);
+        let room = self.columns.saturating_sub(1 + columns_of(&text));
+        let room = room.max(LEAST_TITLE);
+        let title = if columns_of(&self.title) > room {
+            cut(&self.title, room, sheet.charset)
+        } else {
+            self.title.clone()
+        };
+        sheet.put(0, &format!(" {title}{text}"), BAR);
     }
 
     fn put_list(&mut self, sheet: &mut Sheet<'_>, source: &mut dyn Source) {
@@ -253,11 +264,15 @@ impl App {
         // A gap behind the last column would be cut, and the cut be marked.
         sheet.put(1, head.trim_end(), BOLD);
         if count == 0 {
-            let text = match &*self.filter {
-                "" => "  no conversation yet",
-                _ => "  no conversation matches the filter; Escape shows all",
+            let lines = match &*self.filter {
+                "" => source.emptiness(),
+                _ => vec!["no conversation matches the filter; Escape shows all".to_owned()],
             };
-            sheet.put(2, text, Style::new());
+            let room = self.columns.saturating_sub(4).max(1);
+            let lines = lines.iter().flat_map(|line| wrapped(line, room));
+            for (line, text) in lines.take(self.lines).enumerate() {
+                sheet.put(2 + line, &format!("  {text}"), Style::new());
+            }
         }
         for (line, row) in rows.iter().enumerate() {
             let at = self.list.top + line;

@@ -200,6 +200,9 @@ pub(crate) trait Source {
     /// Conversations that were read twice, as both sides of a router were seen.
     fn seen_twice(&self) -> usize;
 
+    /// Lines that say why there is no conversation.
+    fn emptiness(&self) -> Vec<String>;
+
     /// The conversation at a place of that order.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::text::escape::{Charset, columns_of};
 /// Conversations that are made up as they are asked for.
 struct Made {
     count: usize,
+    twice: usize,
     rows_read: usize,
     sorted: Vec<(SortKey, SortOrder)>,
 }
@@ -18,6 +19,7 @@ impl Made {
     fn of(count: usize) -> Self {
         Self {
             count,
+            twice: 0,
             rows_read: 0,
             sorted: Vec::new(),
         }
@@ -34,7 +36,14 @@ impl Source for Made {
     }
 
     fn seen_twice(&self) -> usize {
-        0
+        self.twice
+    }
+
+    fn emptiness(&self) -> Vec<String> {
+        vec![
+            "no conversation in this capture".to_owned(),
+            "other ".repeat(30),
+        ]
     }
 
     fn row(&mut self, at: usize) -> io::Result<Row> {
@@ -272,6 +281,88 @@ fn a_pause_holds_the_list_and_the_end_goes_with_what_is_new() {
     press(&mut app, &mut source, "k");
     source.count = 300;
     assert!(!shown(&mut app, &mut source, "c300"));
+}
+
+#[test]
+fn at_80_columns_the_title_has_all_that_changes_and_cuts_what_is_long() {
+    let (mut app, mut source) = (App::new("i2cp-eight-sessions.pcap".to_owned()), Made::of(8));
+    source.twice = 4;
+    app.set_progress("LIVE, 23 messages".to_owned());
+    press(&mut app, &mut source, "p  ");
+    app.set_filter("state == refused".to_owned());
+    let title = |app: &mut App, source: &mut Made| screen(app, source, 80, 24)[0].clone();
+    assert_eq!(
+        title(&mut app, &mut source),
+        " i2cp-eight-…  8 conversations  PAUSED  LIVE, 23 messages  2 marked  filter: st…"
+    );
+    press(&mut app, &mut source, "pu");
+    assert_eq!(
+        title(&mut app, &mut source),
+        " i2cp-eight-…  8 conversations  LIVE, 23 messages  filter: state == refused  4 …"
+    );
+    app.set_filter(String::new());
+    assert_eq!(
+        title(&mut app, &mut source),
+        " i2cp-eight-sessions…  8 conversations  LIVE, 23 messages  4 seen twice (router)"
+    );
+}
+
+#[test]
+fn an_input_without_conversations_says_why_on_lines_that_fit() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(0));
+    let shown = screen(&mut app, &mut source, 80, 24);
+    assert_eq!(shown[2], "  no conversation in this capture");
+    assert!(
+        shown[3].ends_with("other") && shown[4].ends_with("other"),
+        "{shown:?}"
+    );
+    app.set_filter("n == 0".to_owned());
+    let shown = screen(&mut app, &mut source, 80, 24);
+    assert_eq!(
+        shown[2],
+        "  no conversation matches the filter; Escape shows all"
+    );
+}
+
+#[test]
+fn a_refused_filter_stays_and_arrows_bring_back_earlier_ones() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    let asked = |text: &str| Task::Filter(text.to_owned());
+    assert_eq!(
+        press(&mut app, &mut source, "ftype == sin\n"),
+        asked("type == sin")
+    );
+    app.show_message("`sin` is no type".to_owned());
+    let foot = |app: &mut App, source: &mut Made| screen(app, source, 80, 24)[23].clone();
+    press(&mut app, &mut source, "f");
+    assert_eq!(foot(&mut app, &mut source), "filter (-Y): type == sin_");
+    for _ in 0..3 {
+        app.key(Key::Backspace, &mut source);
+    }
+    assert_eq!(press(&mut app, &mut source, "syn\n"), asked("type == syn"));
+    app.set_filter("type == syn".to_owned());
+    // Escape shows all again; the filter is still at hand.
+    assert_eq!(press(&mut app, &mut source, "\x1b"), asked(""));
+    app.set_filter(String::new());
+    press(&mut app, &mut source, "f");
+    assert_eq!(foot(&mut app, &mut source), "filter (-Y): _");
+    for (key, shown) in [
+        (Key::Up, "type == syn"),
+        (Key::Up, "type == sin"),
+        (Key::Up, "type == sin"),
+        (Key::Down, "type == syn"),
+        (Key::Down, ""),
+        (Key::Down, ""),
+    ] {
+        app.key(key, &mut source);
+        assert_eq!(
+            foot(&mut app, &mut source),
+            format!("filter (-Y): {shown}_")
+        );
+    }
+    press(&mut app, &mut source, "\x1b/");
+    app.key(Key::Up, &mut source);
+    assert_eq!(foot(&mut app, &mut source), "/_");
 }
 
 #[test]

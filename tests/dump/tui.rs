@@ -129,8 +129,26 @@ fn tour(size: (u16, u16)) -> String {
     screens
 }
 
-fn expected(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dump/tui/{name}.txt"))
+/// A capture of both sides of a router, with a filter and a mark.
+fn at_router(size: (u16, u16)) -> String {
+    let terminal = Terminal::start(size, "captures/spec-samples-i2cp.pcap");
+    terminal.shows("seen twice");
+    terminal.type_in("pfstate == refused");
+    terminal.press("Enter");
+    terminal.shows("filter: ");
+    terminal.type_in(" ");
+    format!("{}\n", terminal.shows("1 marked").trim_end())
+}
+
+/// Compares with the kept screens of that name.
+fn assert_expected(name: &str, screens: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dump/tui/{name}.txt"));
+    if env::var_os("MINISTREAM_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, screens).unwrap();
+    }
+    let there = fs::read_to_string(&path).unwrap();
+    assert!(screens == there, "{name}:\n{screens}");
 }
 
 #[test]
@@ -138,15 +156,18 @@ fn the_screens_are_those_that_are_expected_at_three_sizes() {
     needs!("tmux");
     for size in [(80, 24), (120, 40), (200, 50)] {
         let name = format!("{}x{}", size.0, size.1);
-        let screens = tour(size);
-        let path = expected(&name);
-        if env::var_os("MINISTREAM_BLESS").is_some() {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, &screens).unwrap();
-        }
-        let there = fs::read_to_string(&path).unwrap();
-        assert!(screens == there, "{name}:\n{screens}");
+        assert_expected(&name, &tour(size));
     }
+    assert_expected("router-80x24", &at_router((80, 24)));
+}
+
+#[test]
+fn a_capture_of_other_traffic_says_what_it_has_instead_of_conversations() {
+    needs!("tmux");
+    let terminal = Terminal::start((80, 24), "captures/other-traffic.pcap");
+    terminal.shows("no conversation in this capture: 21 packets, 3 flows of other protocols");
+    let selected = Terminal::start((80, 24), "-Y 'n == 99' captures/spec-samples.pcap");
+    selected.shows("no message matches -Y: 14 packets");
 }
 
 #[test]
@@ -181,6 +202,10 @@ fn conversations_are_filtered_searched_sorted_and_written_from_within() {
     terminal.press("Enter");
     let screen = terminal.shows("expected the end of the filter; join tests with");
     assert!(screen.contains("3 conversations"), "{screen}");
+    // It is there to be mended.
+    terminal.type_in("f");
+    terminal.shows("filter (-Y): payload contians 1_");
+    terminal.press("Escape");
     // Sorted by findings the worst comes first.
     terminal.type_in("ssssss");
     let screen = terminal.shows("Findings↓");

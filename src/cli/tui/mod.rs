@@ -25,6 +25,7 @@ use ratatui::crossterm::execute;
 use tempfile::TempPath;
 
 use self::jobs::{JobResult, Jobs, Source};
+use self::row::Scope;
 use self::store::Store;
 use super::args::DumpArgs;
 use super::error::{DumpError, hint_text};
@@ -118,7 +119,11 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             }
         })?
     };
-    let (store, records) = Store::new(style).map_err(TemporaryError::of)?;
+    let scope = match args.filter {
+        Some(_) => Scope::Selected,
+        None => Scope::Whole,
+    };
+    let (store, records) = Store::new(style, scope).map_err(TemporaryError::of)?;
     let records_path = records.to_path_buf();
     locked(&kept).records = Some(records);
     let store = Arc::new(Mutex::new(store));

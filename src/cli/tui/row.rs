@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::conversation::Level;
+use crate::conversation::{ConversationState, Level, MeaningKind};
 use crate::field::Field;
 use crate::tui::SortKey;
 use crate::wire::{Direction, MessageKind};
@@ -115,20 +115,32 @@ fn word(bytes: &[u8], index: usize) -> u64 {
 pub(super) struct RowState {
     pub(super) is_over: bool,
     pub(super) level: Option<Level>,
-    /// Index of its state in the order of their names.
-    state: u8,
+    /// As far as it is known.
+    pub(super) state: Option<ConversationState>,
     /// Counted from 1; 0 is none.
     pub(super) last_entry: u64,
     /// Offset and length of the record that says most of it: its own, or its first message.
     pub(super) record: (u64, usize),
     pub(super) messages: u64,
     pub(super) bytes: [u64; 2],
-    pub(super) start_us: i64,
+    /// Unknown where there is no message yet.
+    pub(super) start_us: Option<i64>,
     pub(super) duration_us: i64,
-    /// -1 where it is not known.
-    pub(super) handshake_us: i64,
+    pub(super) handshake_us: Option<i64>,
     pub(super) findings: u64,
 }
+
+/// The messages of a conversation that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All.
+    Whole,
+    /// Those that match a filter: they do not tell its state.
+    Selected,
+}
+
+/// The number that stands for none. No time is so early.
+const NONE: i64 = i64::MIN;
 
 impl RowState {
     pub(super) const BYTES: usize = 88;
@@ -141,25 +153,46 @@ impl RowState {
     /// Its first record is there.
     pub(super) fn begin(&mut self, place: (u64, usize)) {
         self.record = place;
-        self.handshake_us = -1;
-        self.start_us = i64::MIN;
     }
 
-    pub(super) fn count_message(&mut self, head: &[u8]) {
+    pub(super) fn count_message(&mut self, head: &[u8], scope: Scope) {
         self.messages += 1;
         if self.is_over {
             return;
         }
         let at_us = number_after(head, Field::TUs);
-        if self.start_us == i64::MIN {
-            self.start_us = at_us;
-        }
-        self.duration_us = at_us - self.start_us;
+        self.duration_us = at_us - *self.start_us.get_or_insert(at_us);
+        let direction = word_after(head, Field::Dir).and_then(Direction::named);
         if word_after(head, Field::Type) == Some(MessageKind::Data.name()) {
-            let server = word_after(head, Field::Dir) == Some(Direction::ServerToClient.name());
+            let server = direction == Some(Direction::ServerToClient);
             let bytes = number_after(head, Field::PayloadBytes);
             self.bytes[usize::from(server)] += u64::try_from(bytes).unwrap_or(0);
         }
+        let meaning = word_after(head, Field::Meaning).and_then(MeaningKind::named);
+        if let (Some(meaning), Scope::Whole) = (meaning, scope) {
+            self.undergo(meaning, direction);
+        }
+    }
+
+    /// The state until its own record is there, which on an idle link may take long.
+    fn undergo(&mut self, meaning: MeaningKind, direction: Option<Direction>) {
+        self.state = match (self.state, meaning) {
+            (None, MeaningKind::Opens) if self.messages == 1 => Some(ConversationState::SynSent),
+            (Some(ConversationState::SynSent), MeaningKind::Accepts) => {
+                self.handshake_us = Some(self.duration_us);
+                Some(ConversationState::Open)
+            }
+            (Some(ConversationState::SynSent), MeaningKind::Refuses) => {
+                Some(ConversationState::Refused)
+            }
+            (Some(ConversationState::SynSent | ConversationState::Open), MeaningKind::Closes) => {
+                Some(match direction {
+                    Some(Direction::ServerToClient) => ConversationState::ServerClosed,
+                    _ => ConversationState::ClientClosed,
+                })
+            }
+            (state, _) => state,
+        };
     }
 
     pub(super) fn count_finding(&mut self, head: &[u8]) {
@@ -177,14 +210,11 @@ impl RowState {
         };
         self.is_over = true;
         self.record = place;
-        self.state = record["state"]
-            .as_str()
-            .and_then(|state| state.bytes().next())
-            .unwrap_or(0);
+        self.state = record["state"].as_str().and_then(ConversationState::named);
         self.bytes = Direction::ALL.map(bytes);
-        self.start_us = number(&record["start_t_us"]);
+        self.start_us = Some(number(&record["start_t_us"]));
         self.duration_us = number(&record["duration_us"]);
-        self.handshake_us = record["handshake_us"].as_i64().unwrap_or(-1);
+        self.handshake_us = record["handshake_us"].as_i64();
     }
 
     /// Its sort key.
@@ -192,9 +222,9 @@ impl RowState {
         let of_bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         match key {
             SortKey::Capture => 0,
-            SortKey::State => i64::from(self.state),
+            SortKey::State => by_name(self.state),
             SortKey::Duration => self.duration_us,
-            SortKey::Handshake => self.handshake_us,
+            SortKey::Handshake => self.handshake_us.unwrap_or(NONE),
             SortKey::ClientBytes => of_bytes(self.bytes[0]),
             SortKey::ServerBytes => of_bytes(self.bytes[1]),
             SortKey::Findings => {
@@ -208,7 +238,7 @@ impl RowState {
         let mut bytes = [0; Self::BYTES];
         bytes[0] = u8::from(self.is_over);
         bytes[1] = level_number(self.level);
-        bytes[2] = self.state;
+        bytes[2] = self.state.map_or(0, |state| 1 + state as u8);
         let signed = |value: i64| value.cast_unsigned();
         let words = [
             self.last_entry,
@@ -217,9 +247,9 @@ impl RowState {
             self.messages,
             self.bytes[0],
             self.bytes[1],
-            signed(self.start_us),
+            signed(self.start_us.unwrap_or(NONE)),
             signed(self.duration_us),
-            signed(self.handshake_us),
+            signed(self.handshake_us.unwrap_or(NONE)),
             self.findings,
         ];
         for (index, word) in words.into_iter().enumerate() {
@@ -230,6 +260,7 @@ impl RowState {
 
     pub(super) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
         let word = |index: usize| word(bytes, index + 1);
+        let known = |index: usize| Some(word(index).cast_signed()).filter(|&value| value != NONE);
         Self {
             is_over: bytes[0] == 1,
             level: match bytes[1] {
@@ -238,17 +269,27 @@ impl RowState {
                 3 => Some(Level::Error),
                 _ => None,
             },
-            state: bytes[2],
+            state: bytes[2]
+                .checked_sub(1)
+                .and_then(|index| ConversationState::ALL.get(usize::from(index)).copied()),
             last_entry: word(0),
             record: (word(1), usize::try_from(word(2)).unwrap_or(usize::MAX)),
             messages: word(3),
             bytes: [word(4), word(5)],
-            start_us: word(6).cast_signed(),
+            start_us: known(6),
             duration_us: word(7).cast_signed(),
-            handshake_us: word(8).cast_signed(),
+            handshake_us: known(8),
             findings: word(9),
         }
     }
+}
+
+/// The place of a state in the order of their names.
+fn by_name(state: Option<ConversationState>) -> i64 {
+    let Some(state) = state else { return 0 };
+    let is_before = |other: &&ConversationState| other.name() <= state.name();
+    let before = ConversationState::ALL.iter().filter(is_before).count();
+    i64::try_from(before).unwrap_or(i64::MAX)
 }
 
 const fn level_number(level: Option<Level>) -> u8 {
@@ -279,23 +320,26 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for level in [
+        let states = ConversationState::ALL.map(Some);
+        let levels = [
             None,
             Some(Level::Note),
             Some(Level::Warn),
             Some(Level::Error),
-        ] {
+        ];
+        for (index, state) in [None].into_iter().chain(states).enumerate() {
+            let level = levels[index % levels.len()];
             let row = RowState {
                 is_over: level.is_some(),
                 level,
-                state: 7,
+                state,
                 last_entry: 1,
                 record: (2, 3),
                 messages: 4,
                 bytes: [5, 6],
-                start_us: -7,
+                start_us: state.map(|_| -7),
                 duration_us: 8,
-                handshake_us: -1,
+                handshake_us: level.map(|_| 0),
                 findings: 9,
             };
             assert_eq!(RowState::decode(&row.encode()), row);

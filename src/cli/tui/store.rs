@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use tempfile::TempPath;
 
-use super::row::{Entry, Kind, RowState, text_after};
+use super::row::{Entry, Kind, RowState, Scope, text_after};
 use crate::field::{Field, payload};
 use crate::record::{Record, RecordReader};
 use crate::report::detail::{DetailPrinter, Details};
@@ -57,8 +57,40 @@ pub(super) struct Store {
     /// The conversations that match the filter, if there is one.
     matching: Option<Vec<u32>>,
     messages: u64,
+    scope: Scope,
+    /// What there was in all, once it is known.
+    end: Option<End>,
     /// Conversations that name another as their other view.
     views: usize,
+}
+
+/// The part of a summary that matters where no conversation is.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    inputs: usize,
+    packets: u64,
+    foreign_flows: u64,
+    foreign_i2cp_messages: u64,
+    warning: Option<String>,
+}
+
+impl End {
+    /// That of a record, if it is the summary.
+    fn of(record: &[u8]) -> Option<Self> {
+        if !record.starts_with(b"{\"record\":\"summary\"") {
+            return None;
+        }
+        let record: Value = serde_json::from_slice(record).ok()?;
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        let foreign = &record["foreign"];
+        Some(Self {
+            inputs: record["inputs"].as_array().map_or(0, Vec::len),
+            packets: count(&record["packet_count"]),
+            foreign_flows: count(&foreign["flow_count"]),
+            foreign_i2cp_messages: count(&foreign["i2cp_message_count"]),
+            warning: record["warning"].as_str().map(str::to_owned),
+        })
+    }
 }
 
 /// Rows that lie one after the other, as they are on disk.
@@ -106,7 +138,7 @@ impl RowBlock {
 impl Store {
     /// An empty one, in temporary files. Only the records have a name, by which other runs read
     /// them: as long as this name is kept.
-    pub(super) fn new(style: Style) -> io::Result<(Self, TempPath)> {
+    pub(super) fn new(style: Style, scope: Scope) -> io::Result<(Self, TempPath)> {
         let (records, path) = tempfile::Builder::new()
             .prefix("ministream-")
             .suffix(".ndjson")
@@ -126,6 +158,8 @@ impl Store {
             sort: (SortKey::Capture, SortOrder::Up),
             matching: None,
             messages: 0,
+            scope,
+            end: None,
             views: 0,
         };
         Ok((store, path))
@@ -148,7 +182,10 @@ impl Store {
                 continue;
             }
             let head = &line[..line.len().min(HEAD_BYTES)];
-            let Some(kind) = Kind::of(head) else { continue };
+            let Some(kind) = Kind::of(head) else {
+                self.end = End::of(line).or(self.end.take());
+                continue;
+            };
             let number = number_of(head);
             let mut row = self.row_state(number)?;
             if !row.is_known() {
@@ -170,7 +207,7 @@ impl Store {
             match kind {
                 Kind::Message => {
                     self.messages += 1;
-                    row.count_message(head);
+                    row.count_message(head, self.scope);
                 }
                 Kind::Finding => row.count_finding(head),
                 Kind::Conversation => {
@@ -306,6 +343,30 @@ impl Source for Store {
         self.views / 2
     }
 
+    fn emptiness(&self) -> Vec<String> {
+        let Some(end) = &self.end else {
+            return vec!["no conversation yet".to_owned()];
+        };
+        let what = match (self.scope, end.inputs) {
+            (Scope::Selected, _) => "no message matches -Y",
+            (Scope::Whole, ..2) => "no conversation in this capture",
+            (Scope::Whole, _) => "no conversation in these captures",
+        };
+        let mut line = format!("{what}: {}", counted(end.packets, "packet"));
+        if end.foreign_flows > 0 {
+            line += &format!(
+                ", {} of other protocols",
+                counted(end.foreign_flows, "flow")
+            );
+        }
+        if end.foreign_i2cp_messages > 0 {
+            let count = counted(end.foreign_i2cp_messages, "I2CP message");
+            line += &format!(", {count} of other protocols");
+        }
+        let warning = end.warning.as_deref().map(|text| self.style.escaped(text));
+        [line].into_iter().chain(warning).collect()
+    }
+
     fn row(&mut self, at: usize) -> io::Result<Row> {
         let Some(&number) = self.shown.get(at) else {
             return Ok(Row::default());
@@ -339,17 +400,20 @@ impl Source for Store {
             } else {
                 String::new()
             },
-            state: match (number, state.is_over) {
+            state: match (number, state.state) {
                 (0, _) => "outside".to_owned(),
-                (_, true) => text("state").unwrap_or_default().replace('_', " "),
-                (_, false) => "not over".to_owned(),
+                (_, Some(state)) => state.to_string(),
+                (_, None) => "not over".to_owned(),
             },
-            start: text_of(|out| put_seconds(out, state.start_us, 3)),
-            duration: duration(state.duration_us),
-            handshake: match state.handshake_us {
-                us if us < 0 => "-".to_owned(),
-                us => duration(us),
+            start: match state.start_us {
+                Some(us) => text_of(|out| put_seconds(out, us, 3)),
+                None => "-".to_owned(),
             },
+            duration: match state.start_us {
+                Some(_) => duration(state.duration_us),
+                None => "-".to_owned(),
+            },
+            handshake: state.handshake_us.map_or("-".to_owned(), duration),
             bytes: state.bytes.map(short_size),
             findings: state.findings,
             level: state.level,
@@ -528,7 +592,7 @@ mod tests {
     use crate::testing::style;
 
     fn store() -> Store {
-        let (mut store, _path) = Store::new(style()).unwrap();
+        let (mut store, _path) = Store::new(style(), Scope::Whole).unwrap();
         store.push(b"{\"record\":\"header\"}\n").unwrap();
         store
     }
@@ -538,6 +602,106 @@ mod tests {
             "{{\"record\":\"message\",\"n\":1,\"conv\":\"c{conversation}\",\"dir\":\"c2s\",\
              \"type\":\"data\",\"payload_hex\":\"{payload}\"}}\n"
         )
+    }
+
+    /// A message without data: time, conversation, direction, type and meaning.
+    fn event(t_us: i64, conversation: u32, direction: &str, meaning: &str) -> String {
+        format!(
+            "{{\"record\":\"message\",\"n\":1,\"t_us\":{t_us},\"src\":\"a\",\"dst\":\"b\",\
+             \"dir\":\"{direction}\",\"type\":\"close\",\"conv\":\"c{conversation}\",\
+             \"meaning\":\"{meaning}\"}}\n"
+        )
+    }
+
+    #[test]
+    fn a_finding_without_a_message_has_neither_start_nor_duration() {
+        let mut store = store();
+        let finding = "{\"record\":\"finding\",\"level\":\"warn\",\"conv\":null}\n";
+        store.push(finding.as_bytes()).unwrap();
+        let row = store.row(0).unwrap();
+        assert_eq!(
+            (&*row.name, &*row.start, &*row.duration, &*row.handshake),
+            ("none", "-", "-", "-")
+        );
+        assert_eq!(
+            (row.findings, row.level),
+            (1, Some(crate::conversation::Level::Warn))
+        );
+    }
+
+    #[test]
+    fn messages_tell_the_state_before_the_record_of_their_conversation() {
+        let shown = |scope: Scope, lines: &[(i64, &str, &str)]| {
+            let (mut store, _path) = Store::new(style(), scope).unwrap();
+            store.push(b"{\"record\":\"header\"}\n").unwrap();
+            for (t_us, direction, meaning) in lines {
+                let line = event(*t_us, 1, direction, meaning);
+                store.push(line.as_bytes()).unwrap();
+            }
+            let row = store.row(0).unwrap();
+            format!("{}, {}", row.state, row.handshake)
+        };
+        let opens = (0, "c2s", "opens");
+        let accepts = (4_000, "s2c", "accepts");
+        for (lines, state) in [
+            (&[opens][..], "syn sent, -"),
+            (&[opens, (2, "c2s", "ignored")], "syn sent, -"),
+            (&[opens, (1_000, "s2c", "refuses")], "refused, -"),
+            (&[opens, accepts], "open, 4.0 ms"),
+            (
+                &[opens, accepts, (9_000, "s2c", "closes")],
+                "server closed, 4.0 ms",
+            ),
+            (
+                &[
+                    opens,
+                    accepts,
+                    (9_000, "c2s", "closes"),
+                    (9_001, "s2c", "closes_again"),
+                ],
+                "client closed, 4.0 ms",
+            ),
+            (
+                &[opens, (5, "c2s", "closes"), (6, "s2c", "accepts")],
+                "client closed, -",
+            ),
+            // Without its SYN only its record says what it came to.
+            (&[accepts, (9_000, "s2c", "closes")], "not over, -"),
+        ] {
+            assert_eq!(shown(Scope::Whole, lines), state, "{lines:?}");
+            assert_eq!(shown(Scope::Selected, lines), "not over, -");
+        }
+    }
+
+    #[test]
+    fn an_input_without_conversations_says_so_when_all_of_it_is_read() {
+        let mut store = store();
+        assert_eq!(store.emptiness(), ["no conversation yet"]);
+        let summary = |inputs: &str, warning: &str| {
+            format!(
+                "{{\"record\":\"summary\",\"packet_count\":21,\"foreign\":{{\"flow_count\":3,\
+                 \"i2cp_message_count\":1}},\"warning\":{warning},\"inputs\":[{inputs}]}}\n"
+            )
+        };
+        store.push(summary("{}", "null").as_bytes()).unwrap();
+        assert_eq!(
+            store.emptiness(),
+            [
+                "no conversation in this capture: 21 packets, 3 flows of other protocols, \
+              1 I2CP message of other protocols"
+            ]
+        );
+        store.push(summary("{},{}", "\"no\"").as_bytes()).unwrap();
+        assert_eq!(
+            store.emptiness(),
+            [
+                "no conversation in these captures: 21 packets, 3 flows of other protocols, \
+              1 I2CP message of other protocols",
+                "no"
+            ]
+        );
+        store.scope = Scope::Selected;
+        assert!(store.emptiness()[0].starts_with("no message matches -Y: 21 packets"));
     }
 
     #[test]
