@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::columns::SCHEMA;
+use crate::columns::{Field, SCHEMA};
 use crate::conversation::ConversationId;
 use crate::wire::{Direction, StreamId};
 
@@ -216,17 +216,26 @@ impl RecordLine {
     }
 
     pub(crate) fn direction(&self) -> Result<Option<Direction>, NdjsonError> {
-        self.optional("dir", |value| Direction::named(value.as_str()?))
+        self.optional(Field::Dir.name(), |value| Direction::named(value.as_str()?))
+    }
+
+    pub(crate) fn required_direction(&self) -> Result<Direction, NdjsonError> {
+        self.direction()?
+            .ok_or_else(|| self.invalid(Field::Dir.name()))
     }
 
     pub(crate) fn type_byte(&self) -> Result<u8, NdjsonError> {
-        self.required("type_byte", |value| u8::try_from(value.as_u64()?).ok())
+        self.required(Field::TypeByte.name(), |value| {
+            u8::try_from(value.as_u64()?).ok()
+        })
     }
 
     /// The payload, if all of it was written.
     pub(crate) fn payload(&self) -> Result<Option<Vec<u8>>, NdjsonError> {
-        let whole = self.count("payload_bytes")?;
-        let bytes = self.optional("payload_hex", |value| hex::decode(value.as_str()?).ok())?;
+        let whole = self.count(Field::PayloadBytes.name())?;
+        let bytes = self.optional(Field::PayloadHex.name(), |value| {
+            hex::decode(value.as_str()?).ok()
+        })?;
         // Where no bytes were written, the payload is empty or unknown.
         let bytes = bytes.unwrap_or_default();
         Ok((bytes.len() as u64 == whole).then_some(bytes))

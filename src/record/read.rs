@@ -294,17 +294,14 @@ impl<R: BufRead> RecordReader<R> {
                 Meaning::Opens
             }
             MeaningKind::Accepts => Meaning::Accepts {
-                server_id: ServerId(
-                    line.id("server_id")?
-                        .ok_or_else(|| line.invalid("server_id"))?,
-                ),
+                server_id: ServerId(line.parsed("server_id")?),
                 handshake_ns,
             },
             MeaningKind::Refuses => Meaning::Refuses {
                 handshake_ns: handshake_ns.unwrap_or_default(),
             },
             MeaningKind::Closes => Meaning::Closes {
-                by: line.direction()?.ok_or_else(|| line.invalid("dir"))?,
+                by: line.required_direction()?,
             },
             MeaningKind::Carries => Meaning::Carries,
             MeaningKind::ClosesAgain => Meaning::ClosesAgain,
@@ -318,9 +315,7 @@ impl<R: BufRead> RecordReader<R> {
     }
 
     fn conversation(&mut self, line: &RecordLine) -> Result<Conversation, NdjsonError> {
-        let id = line
-            .conversation("conv")?
-            .ok_or_else(|| line.invalid("conv"))?;
+        let id = line.parsed("conv")?;
         self.syns.remove(&id);
         let start_us = line.micros("start_t_us")?;
         let start = self

@@ -44,6 +44,7 @@ mod options;
 mod outcome;
 mod plan;
 mod player;
+mod recorder;
 mod recording;
 mod suggest;
 mod transcript;
@@ -57,9 +58,10 @@ pub use self::options::{IdPolicy, Load, Loops, Order, Pace, PlayOptions, SynPayl
 pub use self::outcome::{Note, PlayOutcome, ReplayResult, ResultCounts, Verdict};
 pub use self::plan::{GapsCut, Plan, PlanError, ScheduledMessage, Substitution};
 pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
+pub use self::recorder::RecordingSink;
 pub use self::recording::{
     Effect, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation, RecordedMessage,
-    Recording, RecordingSink, SkipReason, Skipped, Wanted,
+    Recording, SkipReason, Skipped, Wanted,
 };
 pub use self::transcript::{
     Exchange, MAX_TRANSCRIPT_MESSAGES, MAX_TRANSCRIPT_PAYLOAD, Transcript, TranscriptMessage,

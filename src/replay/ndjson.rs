@@ -1,32 +1,26 @@
 //! A recording from the output of `ministream-dump -T ndjson`.
+//!
+//! `record::RecordReader` reads records as well: into all that a dissection reports, for which each key has to be
+//! there. A recording needs few of them, so that here records without payloads will do (their messages are
+//! skipped), those that people wrote with nothing but what is played, and those of later versions, whose kinds of
+//! records, meanings and findings nobody here knows.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io::BufRead;
 
-use super::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge, kept_bytes};
-use super::recording::{
-    RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped, Wanted, effect,
-    memory_bytes, reason,
-};
-use crate::allocation::ALLOCATION_BYTES;
-use crate::conversation::{ConversationId, ConversationState, MeaningKind};
+use super::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge};
+use super::recorder::{Ended, Recorder, effect, reason};
+use super::recording::{RecordedMessage, Recording, SkipReason, Skipped, Wanted};
+use crate::conversation::{ConversationState, MeaningKind};
+use crate::field::Field;
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
-use crate::wire::{FrameType, MessageKind};
-
-/// Memory of a conversation that is read, beside its messages: in a search tree, whose nodes are half empty.
-const OPEN_BYTES: usize =
-    2 * size_of::<(ConversationId, Vec<RecordedMessage>)>() + ALLOCATION_BYTES;
+use crate::wire::{ClientId, FrameType, MessageKind, ServerId};
 
 /// Reads NDJSON into a [`Recording`].
 #[derive(Debug)]
 pub struct NdjsonReader<R> {
     lines: RecordLines<R>,
-    wanted: Wanted,
-    messages: BTreeMap<ConversationId, Vec<RecordedMessage>>,
-    recording: Recording,
-    memory: Memory,
+    recorder: Recorder,
 }
 
 impl<R: BufRead> NdjsonReader<R> {
@@ -38,10 +32,7 @@ impl<R: BufRead> NdjsonReader<R> {
     pub(super) fn within(memory: Memory, input: R, wanted: Wanted) -> Self {
         Self {
             lines: RecordLines::new(input),
-            wanted,
-            messages: BTreeMap::new(),
-            recording: Recording::default(),
-            memory,
+            recorder: Recorder::within(memory, wanted),
         }
     }
 
@@ -59,96 +50,57 @@ impl<R: BufRead> NdjsonReader<R> {
                 _ => {}
             }
         }
-        self.recording
-            .conversations
-            .sort_by_key(|conversation| conversation.id);
-        Ok(self.recording)
+        Ok(self.recorder.into_recording())
     }
 
     fn message(&mut self, record: &RecordLine) -> Result<(), NdjsonError> {
-        let number = record.count("n")?;
-        let conversation = record.conversation("conv")?;
-        if self.wanted.named.is_some() && !conversation.is_some_and(|id| self.wanted.names(id)) {
+        let number = record.count(Field::N.name())?;
+        let conversation = record.conversation(Field::Conv.name())?;
+        if !self.recorder.wants(conversation) {
             return Ok(());
         }
-        let meaning = record.text("meaning")?;
+        // There is no filter: what is skipped was asked for, and is reported even if the record of its
+        // conversation does not come, as where records end early.
+        let mut skip = |reason| {
+            self.recorder.skip(Skipped {
+                number: Some(number),
+                conversation,
+                reason,
+            });
+            Ok(())
+        };
+        let meaning = record.text(Field::Meaning.name())?;
         let (Some(id), Some(effect)) = (conversation, MeaningKind::named(meaning).and_then(effect))
         else {
-            let kind = record.text("type").ok().and_then(MessageKind::named);
-            self.recording.skip(Skipped {
-                number: Some(number),
-                conversation,
-                reason: reason(kind, conversation),
-            });
-            return Ok(());
+            let kind = record.text(Field::Type.name()).ok();
+            return skip(reason(kind.and_then(MessageKind::named), conversation));
         };
         let Some(payload) = record.payload()? else {
-            self.recording.skip(Skipped {
-                number: Some(number),
-                conversation,
-                reason: SkipReason::PayloadMissing,
-            });
-            return Ok(());
+            return skip(SkipReason::PayloadMissing);
         };
         let message = RecordedMessage {
             number,
             // The zero of the clock does not matter.
-            time: Timestamp::from_nanos(record.micros("t_us")?.saturating_mul(1_000)),
-            direction: record.direction()?.ok_or_else(|| record.invalid("dir"))?,
+            time: Timestamp::from_nanos(record.micros(Field::TUs.name())?.saturating_mul(1_000)),
+            direction: record.required_direction()?,
             frame_type: FrameType(record.type_byte()?),
-            id: record.id("id")?.ok_or_else(|| record.invalid("id"))?,
+            id: record.parsed(Field::Id.name())?,
             payload: payload.into(),
             effect,
         };
-        Ok(self.keep(id, message)?)
-    }
-
-    fn keep(
-        &mut self,
-        id: ConversationId,
-        message: RecordedMessage,
-    ) -> Result<(), RecordingTooLarge> {
-        let messages = match self.messages.entry(id) {
-            Entry::Occupied(messages) => messages.into_mut(),
-            Entry::Vacant(place) => {
-                self.memory.take(OPEN_BYTES)?;
-                place.insert(Vec::new())
-            }
-        };
-        self.memory.take(kept_bytes(&message.payload))?;
-        self.memory.push(messages, message)
+        Ok(self.recorder.keep(id, message)?)
     }
 
     fn conversation(&mut self, record: &RecordLine) -> Result<(), NdjsonError> {
-        let id = record
-            .conversation("conv")?
-            .ok_or_else(|| record.invalid("conv"))?;
-        self.recording.last = self.recording.last.max(Some(id));
-        let Some(mut messages) = self.messages.remove(&id) else {
-            return Ok(());
-        };
-        self.memory.give_back(OPEN_BYTES + memory_bytes(&messages));
-        let state = record.named("state", ConversationState::named)?;
-        let other_view = record.conversation("peer_view")?;
-        if let Some(reason) = self.wanted.reason_against(id, other_view, state) {
-            self.recording.skip(Skipped {
-                number: None,
-                conversation: Some(id),
-                reason,
-            });
-            return Ok(());
-        }
-        messages.shrink_to_fit();
-        self.memory.take(memory_bytes(&messages))?;
-        let conversation = RecordedConversation {
-            id,
-            client_id: record.id("client_id")?.map(crate::wire::ClientId),
-            server_id: record.id("server_id")?.map(crate::wire::ServerId),
-            state,
-            messages,
-        };
-        let conversations = &mut self.recording.conversations;
-        Ok(self.memory.push(conversations, conversation)?)
+        let id = record.parsed(Field::Conv.name())?;
+        self.recorder.end(id, || {
+            Ok(Ended {
+                state: record.named("state", ConversationState::named)?,
+                other_view: record.conversation("peer_view")?,
+                client_id: record.id("client_id")?.map(ClientId),
+                server_id: record.id("server_id")?.map(ServerId),
+            })
+        })
     }
 }
 

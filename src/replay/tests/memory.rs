@@ -119,6 +119,53 @@ fn of_records_the_messages_of_named_conversations_are_kept_and_no_others() {
     }
 }
 
+/// As they are of a dump with `--payload none`, of later versions, or written by hand.
+#[test]
+fn of_records_only_what_is_played_has_to_be_there_and_known() {
+    let lines = [
+        message_line(1),
+        r#"{"record":"message","n":2,"conv":"c1","meaning":"new","type":"unknown"}"#.to_owned(),
+        r#"{"record":"message","n":3,"conv":"c1","meaning":"carries","payload_bytes":5,"payload_hex":null}"#.to_owned(),
+        r#"{"record":"finding","level":"new","code":"ms.new"}"#.to_owned(),
+        r#"{"record":"new"}"#.to_owned(),
+        r#"{"record":"message","n":4,"meaning":"carries"}"#.to_owned(),
+        // Nothing of it is recorded, so it does not matter how it ended.
+        r#"{"record":"conversation","conv":"c3"}"#.to_owned(),
+        // The conversation's end does not come.
+        message_line(2),
+        r#"{"record":"message","n":6,"conv":"c2","meaning":"meaningless","type":"data"}"#.to_owned(),
+        end_line(1, "open"),
+    ];
+    let input = [HEADER, &lines.join("\n")].join("\n");
+    let recording = NdjsonReader::new(Cursor::new(&input), Wanted::default())
+        .read()
+        .unwrap();
+    let [kept] = &*recording.conversations else {
+        panic!("{recording:?}");
+    };
+    assert_eq!((kept.id, kept.messages.len()), (ConversationId(1), 1));
+    assert_eq!(recording.last, Some(ConversationId(3)));
+    let skipped = recording.skipped.iter();
+    let skipped: Vec<_> = skipped
+        .map(|skipped| {
+            (
+                skipped.number,
+                skipped.conversation.map(|id| id.0),
+                skipped.reason,
+            )
+        })
+        .collect();
+    assert_eq!(
+        skipped,
+        [
+            (Some(2), Some(1), SkipReason::UnknownType),
+            (Some(3), Some(1), SkipReason::PayloadMissing),
+            (Some(4), None, SkipReason::Orphan),
+            (Some(6), Some(2), SkipReason::WrongDirection),
+        ]
+    );
+}
+
 #[test]
 fn messages_without_bytes_fill_a_recording_with_what_is_kept_of_them() {
     const COUNT: usize = 2_000;
@@ -161,6 +208,10 @@ fn what_is_not_recorded_leaves_its_memory_to_others() {
     let alone = needed(|most| recorded_within(most, &data(2), &all, true));
     assert!(!recorded_within(alone, &data(20), &all, true));
     assert!(recorded_within(alone, &data(20), &all, false));
+    // What is skipped of conversations that nobody asked for.
+    let skipped = |conversations| capture(conversations, 100, |id| raw(0xa7, id, b""));
+    let few = needed(|most| recorded_within(most, &skipped(2), &all, false));
+    assert!(recorded_within(few, &skipped(200), &all, false));
     // Conversations, but the first, whose beginning is not in the capture.
     let mut mid_stream = data(20);
     let mut places = 0..;
