@@ -38,7 +38,10 @@ fn config(input: &mut Unstructured<'_>) -> Result<Config> {
     let mut config = if input.arbitrary()? {
         Config::default()
     } else {
-        Config::for_datagrams()
+        let mut config = Config::for_datagrams();
+        config.idle_timeout = Some(Duration::from_secs(3));
+        config.keep_alive = Some(Duration::from_secs(1));
+        config
     };
     config.max_payload = *input.choose(&[3, 100, 32_768])?;
     config.merge = *input.choose(&[None, Some(Duration::from_millis(100))])?;

@@ -34,7 +34,11 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// Time without a message to the peer after which an empty data message tells it that the
     /// conversation goes on; `None`: never. It delivers nothing, and is no sign of life for our own
-    /// [`idle_timeout`](Self::idle_timeout), but one for the peer's.
+    /// [`idle_timeout`](Self::idle_timeout), but one for the peer's. At least
+    /// [`SHORTEST_KEEP_ALIVE`](Self::SHORTEST_KEEP_ALIVE).
+    ///
+    /// With it, silence means that the peer has gone, for both ends: a conversation that is idle for
+    /// too long before we have sent everything ends without a close, which would say that we have.
     pub keep_alive: Option<Duration>,
     /// Policy for the application's end of input on conversations that we opened.
     pub client_eof: OnEof,
@@ -93,6 +97,9 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The shortest [`keep_alive`](Self::keep_alive); shorter times count as this.
+    pub const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
     /// The default for a carrier of datagrams, whose network may duplicate a
     /// SYN and whose senders may forge their address.
     pub fn for_datagrams() -> Self {

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::allowance::Allowance;
 use super::config::Config;
 use super::exchange::Exchange;
+use super::liveness::Liveness;
 use super::output::Handle;
 use super::readers::Reader;
 use super::send_queue::SendQueue;
@@ -75,10 +76,7 @@ pub(super) struct Conversation {
     pub(super) deadline: Option<Instant>,
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
-    /// The last message either way, but for our own keep-alives.
-    pub(super) last_message: Instant,
-    /// The last message that went to the peer, or was meant to.
-    pub(super) last_sent: Instant,
+    pub(super) liveness: Liveness,
     /// Its entry in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
 
@@ -114,8 +112,7 @@ impl Conversation {
             reader: Reader::default(),
             deadline: None,
             suspected_close: None,
-            last_message: now,
-            last_sent: now,
+            liveness: Liveness::new(now),
             armed: None,
             exchange: Exchange::new(now),
         }
@@ -152,7 +149,7 @@ impl Conversation {
     pub(super) fn idle_deadline(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
         match self.state {
             State::Open | State::Draining | State::Closing => {
-                self.last_message.checked_add(idle_timeout?)
+                self.liveness.idle_deadline(idle_timeout?)
             }
             State::SynSent | State::SynReceived | State::Ended => None,
         }
@@ -164,7 +161,7 @@ impl Conversation {
             // What an address may be sent that is not proven is for data. A conversation with a rest
             // to send has its own time.
             State::Open | State::Draining if !self.allowance.is_limited() => {
-                self.last_sent.checked_add(keep_alive?)
+                self.liveness.keep_alive_deadline(keep_alive?)
             }
             _ => None,
         }
@@ -219,16 +216,10 @@ impl Conversation {
     /// The peer is due a sign of life.
     pub(super) fn keep_alive(&mut self, now: Instant) {
         // Counts from here on also where the link takes nothing, lest it be due again at once.
-        self.last_sent = now;
+        self.liveness.note_kept_alive(now);
         if matches!(self.due, Due::Nothing) {
             self.due = Due::KeepAlive;
         }
-    }
-
-    /// A message went to the peer.
-    pub(super) const fn note_sent(&mut self, now: Instant) {
-        self.last_message = now;
-        self.last_sent = now;
     }
 
     /// A data message that delivers nothing, if the peer has an id that it can go to.

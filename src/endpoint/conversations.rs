@@ -119,7 +119,7 @@ impl Conversations {
         let mut answered: Vec<(Instant, Handle)> = self
             .iter()
             .filter(|(_, conversation)| conversation.is_answered())
-            .map(|(_, conversation)| (conversation.last_message, conversation.handle))
+            .map(|(_, conversation)| (conversation.liveness.talked(), conversation.handle))
             .collect();
         if let Some(last) = count.checked_sub(1)
             && answered.len() > count

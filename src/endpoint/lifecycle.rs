@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::config::OnEof;
 use super::conversation::{Due, Intent, Role};
+use super::liveness::Liveness;
 use super::machine::Endpoint;
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
@@ -74,7 +75,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn opened(&mut self, now: Instant, slot: usize) {
         let conversation = &mut self.conversations[slot];
-        conversation.last_message = now;
+        conversation.liveness = Liveness::new(now);
         conversation.deadline = None;
         match conversation.role {
             Role::Client => self.opened_as_client(now, slot),

@@ -111,6 +111,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     ) -> Self {
         config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
         config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
+        config.keep_alive = config
+            .keep_alive
+            .map(|time| time.max(Config::SHORTEST_KEEP_ALIVE));
         Self {
             readers: Readers::new(&config),
             config,
@@ -242,8 +245,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// As [`close`](Self::close), but without sending a close: for an application
-    /// that has not written all when the carrier's link is about to end. The end of the link
-    /// shows the peer that more was to come, where a close would make a part look like the whole.
+    /// that has not written all when the carrier's link is about to end. The end of the link, or
+    /// [silence](Config::keep_alive), shows the peer that more was to come, where a close would make
+    /// a part look like the whole.
     pub fn leave(&mut self, now: Instant, handle: Handle) {
         if let Some(conversation) = self.conversations.known_mut(handle)
             && matches!(conversation.state, State::Open | State::Draining)
@@ -393,7 +397,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 .idle_deadline(self.config.idle_timeout)
                 .is_some_and(|at| at <= now)
             {
-                self.apply(now, slot, Stimulus::Idle);
+                self.idle_time_passed(now, slot);
             } else if conversation
                 .keep_alive_deadline(self.config.keep_alive)
                 .is_some_and(|at| at <= now)
@@ -404,6 +408,21 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 self.reschedule(slot);
             }
         }
+    }
+
+    fn idle_time_passed(&mut self, now: Instant, slot: usize) {
+        let wants_input = self.wants_input(Scope::All);
+        let conversation = &mut self.conversations[slot];
+        if !wants_input {
+            return conversation.liveness.excuse_silence(now);
+        }
+        // Where peers notice silence they get no close that would make a part look like the whole.
+        if self.config.keep_alive.is_some()
+            && (conversation.state == State::Open || !conversation.queue.is_empty())
+        {
+            conversation.is_left = true;
+        }
+        self.apply(now, slot, Stimulus::Idle);
     }
 
     fn deadline_passed(&mut self, now: Instant, slot: usize) {

@@ -83,6 +83,7 @@ pub(crate) mod id_pool;
 mod ids;
 mod lifecycle;
 mod links;
+mod liveness;
 mod machine;
 mod merging;
 mod output;

@@ -53,7 +53,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             exchange.note_dropped(payload.len());
             return self.stats.note(Anomaly::DataAfterClose);
         }
-        self.conversations[slot].last_message = now;
+        let liveness = &mut self.conversations[slot].liveness;
+        liveness.note_heard(now, payload.len());
         // Data prove that the ACK without an id was no close (docs/protocol.md, "Where the text
         // and the wire differ"); data without bytes do, too, and deliver nothing.
         self.conversations[slot].suspected_close = None;

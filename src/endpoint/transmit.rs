@@ -88,15 +88,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             },
             Due::Proof => conversation.empty_data()?,
             Due::KeepAlive => {
-                // Whether the peer is there only its own messages tell.
-                conversation.last_sent = now;
+                conversation.liveness.note_kept_alive(now);
                 return conversation.empty_data();
             }
             Due::Nothing => return self.next_data(now, slot),
         };
         // The ACK is short beside the SYN that it answers, so that it goes in any case.
         conversation.allowance.spend(message.message_bytes());
-        conversation.note_sent(now);
+        conversation.liveness.note_sent(now);
         Some(message)
     }
 
@@ -118,7 +117,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         let payload = conversation.queue.next(limit, &self.config)?;
         conversation.allowance.spend(HEADER_BYTES + payload.len());
-        conversation.note_sent(now);
+        conversation.liveness.note_sent(now);
         conversation.exchange.note_sent(payload.len());
         let message = Message {
             frame_type: conversation.data_type(),

@@ -36,6 +36,8 @@ pub enum Attempts {
     /// Again and again until then. The peer's lease set may not be published
     /// yet, or the router may need time to find it.
     Until(Instant),
+    /// Once, and nobody needs to know if it is lost.
+    Dispensable,
 }
 
 /// Messages to a peer that must not overtake one another, and none of which follows one that is
@@ -92,6 +94,7 @@ struct Given {
     /// The router has it, and has not reported a failure of this attempt.
     is_with_router: bool,
     retry: Option<Retry>,
+    is_dispensable: bool,
     lane: Option<Lane>,
     /// The router's name for it since it took it.
     message_id: Option<u32>,
@@ -204,7 +207,7 @@ impl Outgoing {
         lane: Option<Lane>,
     ) {
         let retry = match attempts {
-            Attempts::Once => None,
+            Attempts::Once | Attempts::Dispensable => None,
             Attempts::Until(until) => Some(Retry {
                 frame: frame.clone(),
                 until,
@@ -216,6 +219,7 @@ impl Outgoing {
             window_bytes: 0,
             is_with_router: false,
             retry,
+            is_dispensable: attempts == Attempts::Dispensable,
             lane,
             message_id: None,
         };
@@ -462,7 +466,7 @@ impl Outgoing {
         if let Some(lane) = given.lane_to() {
             self.break_off(lane);
         }
-        Some(given.failure(reason))
+        (!given.is_dispensable).then(|| given.failure(reason))
     }
 
     /// Distinguishes an i2pd, which keeps messages in order, from a Java router, which need not.

@@ -904,6 +904,20 @@ fn a_failure_of_what_was_not_written_yet_is_none() {
     assert_eq!((bench.events(), bench.sent()), (vec![], vec![]));
 }
 
+#[test]
+fn a_dispensable_message_is_lost_without_a_word() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    for attempts in [Attempts::Dispensable, Attempts::Once] {
+        bench.session.send(peer, b"m", attempts, None).unwrap();
+        let frame = bench.sent().remove(0);
+        bench.receive(&message_status(1, 21, nonce(&frame)));
+        let is_reported = !bench.events().is_empty();
+        assert_eq!(is_reported, attempts == Attempts::Once);
+        assert!(bench.sent().is_empty(), "it is not tried again");
+    }
+}
+
 /// Sends messages of 32 KiB that do not compress, and returns their frames.
 fn send_much(bench: &mut Bench, messages: usize) -> Vec<Vec<u8>> {
     use rand::Rng;

@@ -92,11 +92,16 @@ fn random_config(rng: &mut Xoshiro256PlusPlus) -> Config {
 /// A pair with random settings that has lived through a random schedule.
 fn after_schedule(seed: u64, network: Network, idle_timeout: Option<Duration>) -> Applications {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let configs = [(), ()].map(|()| {
+    let mut configs = [(), ()].map(|()| {
         let mut config = random_config(&mut rng);
         config.idle_timeout = idle_timeout;
         config
     });
+    // Two that keep each other alive do not end where closes get lost.
+    let keepers = if idle_timeout.is_some() { 1 } else { 2 };
+    for config in &mut configs[..keepers] {
+        config.keep_alive = pick(&mut rng, &[None, Some(Duration::from_secs(1))]);
+    }
     let mut applications = Applications::new(Pair::new(configs, network, seed));
     for _ in 0..rng.random_range(5..60) {
         applications.act(&mut rng);

@@ -61,6 +61,7 @@ impl Station {
         let mut config = Config::default();
         // Nobody tells it of a peer that lost its link.
         config.idle_timeout = Some(Duration::from_secs(7_200));
+        config.keep_alive = Some(Duration::from_secs(1_800));
         Self {
             endpoint: Endpoint::new(config, [seed; 32]),
             session: session(&keys, now),

@@ -11,7 +11,7 @@ use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::proxy_args::ProxyArgs;
 use super::shared_args::{LogArgs, OrderName, SilenceArgs, TlsArgs};
-use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
+use super::values::{TimeOrOff, keep_alive, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
 use crate::fault::FaultLines;
@@ -312,10 +312,11 @@ pub(super) struct EndpointArgs {
     pub(super) idle_timeout: Option<TimeOrOff>,
 
     /// How long a peer may hear nothing before an empty message says that we are still there
-    /// [default: 2m on udp and i2cp, otherwise off]
+    /// [default: 1m on udp and i2cp, otherwise off]
     #[arg(
         long,
         value_name = "TIME|off",
+        value_parser = keep_alive,
         hide_short_help = true,
         help_heading = "Times"
     )]

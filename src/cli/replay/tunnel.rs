@@ -30,8 +30,8 @@ const UDP_PAYLOAD_BYTES: usize = 8 * 1024;
 /// Silence after which a conversation has lost its peer, where no connection shows that.
 const PEER_SILENCE: Duration = Duration::from_secs(300);
 
-/// Time without a message after which a peer hears from us there: one such message may get lost.
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// Time without a message after which a peer hears from us there: some such messages may get lost.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Unsent bytes that a conversation may hold; more would only wait longer.
 const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
@@ -295,4 +295,38 @@ fn ready_line(tunnel: &Tunnel, target: Option<Addresses>, name: &str) -> String 
     }
     line.push_str(name);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Command, ReplayArgs};
+    use super::*;
+
+    #[test]
+    fn silence_means_something_where_no_connection_shows_the_end_of_a_peer() {
+        let [minute, five_minutes] = [60, 300].map(|seconds| Some(Duration::from_secs(seconds)));
+        let second = Some(Duration::from_secs(1));
+        for (carrier, more, idle_timeout, keep_alive) in [
+            ("udp", &[][..], five_minutes, minute),
+            ("i2cp", &[], five_minutes, minute),
+            ("tcp", &[], None, None),
+            ("tls", &[], None, None),
+            ("tcp", &["--keep-alive", "1s"], None, second),
+            ("udp", &["--keep-alive", "off"], five_minutes, None),
+            ("i2cp", &["--idle-timeout", "off"], None, minute),
+        ] {
+            let carrier = format!("{carrier}://127.0.0.1:9004");
+            let server = ["ministream-replay", "server", "--carrier", &carrier];
+            let arguments = [&server, &["--target", "127.0.0.1:80"][..], more].concat();
+            let args = ReplayArgs::try_parse_from(arguments).unwrap();
+            let Command::Server(args) = args.command else {
+                panic!("another command");
+            };
+            let config = config(&args.endpoint).unwrap();
+            let times = (config.idle_timeout, config.keep_alive);
+            assert_eq!(times, (idle_timeout, keep_alive), "{carrier} {more:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cli::values::{ValueError, duration, size_with_unit};
-use crate::endpoint::{OnEof, SlowReader};
+use crate::endpoint::{Config, OnEof, SlowReader};
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Order};
 use crate::runtime::CarrierUrl;
@@ -21,6 +21,9 @@ pub(crate) enum ReplayValueError {
     /// No policy for slow readers.
     #[error("a policy for slow readers is close:30s, close or pause")]
     SlowReader,
+    /// A time that is too short.
+    #[error("a keep-alive time is 1s at least, or off")]
+    KeepAlive,
     /// Not one of the words that there are.
     #[error("there are {0}")]
     Choice(&'static str),
@@ -226,6 +229,17 @@ impl FromStr for TimeOrOff {
     }
 }
 
+/// As [`TimeOrOff`]; below a second there is none.
+pub(super) fn keep_alive(text: &str) -> Result<TimeOrOff, ReplayValueError> {
+    let time = text.parse()?;
+    match time {
+        TimeOrOff(Some(time)) if time < Config::SHORTEST_KEEP_ALIVE => {
+            Err(ReplayValueError::KeepAlive)
+        }
+        time => Ok(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +313,17 @@ mod tests {
             positive_size("1").unwrap_err().to_string(),
             "a size needs a unit: KiB, MiB or GiB; did you mean 1MiB?"
         );
+    }
+
+    #[test]
+    fn a_keep_alive_takes_a_second_at_least() {
+        assert_eq!(keep_alive("off"), Ok(TimeOrOff(None)));
+        let second = Duration::from_secs(1);
+        assert_eq!(keep_alive("1s"), Ok(TimeOrOff(Some(second))));
+        for text in ["0s", "999ms"] {
+            let error = keep_alive(text).unwrap_err().to_string();
+            assert_eq!(error, "a keep-alive time is 1s at least, or off", "{text}");
+        }
     }
 
     #[test]

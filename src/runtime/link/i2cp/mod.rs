@@ -29,7 +29,7 @@ use crate::runtime::allow::AllowList;
 use crate::runtime::lookout::Lookout;
 use crate::runtime::repeated::Repeated;
 use crate::session::{Attempts, Event, Lane, Session, Undelivered};
-use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
+use crate::wire::{Destination, FrameKind, FrameType, RawFrame, RawMessage, StreamId};
 
 pub use self::options::{I2cpOptions, OwnKeys, Unreachable};
 pub use self::remote::{Remote, RemoteError};
@@ -181,15 +181,18 @@ impl I2cpLink {
         if message.is_torn() {
             return Room::Free;
         }
-        // Nothing can overtake a SYN, so it may be sent late.
-        let attempts = if message.is_syn() {
-            Attempts::Until(Instant::now() + SYN_PATIENCE)
-        } else {
-            Attempts::Once
-        };
         let mut bytes = Vec::with_capacity(message.bytes());
         message.put(&mut bytes);
-        let lane = lane_of(&bytes);
+        let (attempts, lane) = if message.is_syn() {
+            // Nothing can overtake it, so it may be sent late.
+            let until = Instant::now() + SYN_PATIENCE;
+            (Attempts::Until(until), lane_of(&bytes))
+        } else if is_keep_alive(&bytes) {
+            // Wherever it comes it delivers nothing, so that it leaves no hole.
+            (Attempts::Dispensable, None)
+        } else {
+            (Attempts::Once, lane_of(&bytes))
+        };
         if self.lost.iter().any(|lost| lost.is_in(to, lane)) {
             // Its conversation does not know yet that this would follow a hole.
             return Room::Free;
@@ -453,6 +456,16 @@ impl Lost {
                 error,
             },
         }
+    }
+}
+
+/// Whether a message is data without bytes.
+fn is_keep_alive(message: &[u8]) -> bool {
+    match RawMessage::parse(message) {
+        RawMessage::Frame(frame) => {
+            frame.frame_type.kind() == FrameKind::Data && frame.payload.is_empty()
+        }
+        _ => false,
     }
 }
 

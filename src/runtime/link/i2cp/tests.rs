@@ -72,6 +72,11 @@ fn next_frame(stream: &mut StdStream) -> (u8, Vec<u8>) {
 /// Reads until the first SendMessage, whose nonce it returns.
 fn skip_to_message(stream: &mut StdStream) -> u32 {
     stream.read_exact(&mut [0]).unwrap();
+    skip_to_next_message(stream)
+}
+
+/// The same, of a connection that was read before.
+fn skip_to_next_message(stream: &mut StdStream) -> u32 {
     loop {
         let (message_type, body) = next_frame(stream);
         if message_type == 5 {
@@ -216,6 +221,29 @@ fn a_syn_comes_from_the_destination_in_it_if_that_is_allowed() {
             // The answer can be sent without anything else being said.
             assert_eq!(link.send(Peer::Destination(allowed), &data(3)), Room::Free);
             assert_eq!(link.session.counters().sent_count, 1);
+            drop(router.join());
+        },
+    );
+}
+
+#[test]
+fn a_keep_alive_that_was_not_sent_leaves_no_hole() {
+    let script = |mut stream: StdStream| {
+        let first = skip_to_message(&mut stream);
+        let second = skip_to_next_message(&mut stream);
+        let failures = [first, second].map(|nonce| message_status(SESSION, 1, 21, 0, nonce));
+        stream.write_all(&failures.concat()).unwrap();
+        stream
+    };
+    with_link(
+        AllowList::default(),
+        script,
+        async |mut link, peer, router| {
+            assert_eq!(link.send(peer, &data(0)), Room::Free);
+            assert_eq!(link.send(peer, &data(1)), Room::Free);
+            let event = next_event(&mut link, false).await;
+            assert!(matches!(event, LinkEvent::MessageLost { .. }), "{event:?}");
+            assert!(link.lost.is_empty(), "only one of them is missed");
             drop(router.join());
         },
     );
