@@ -116,7 +116,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dissect",
             "endpoint",
             "text",
-            "field",
+            "columns",
         ],
     ),
     (

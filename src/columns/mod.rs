@@ -15,7 +15,9 @@ pub use self::tables::Field;
 pub(crate) use self::tables::{CONVERSATION, FINDING};
 #[cfg(test)]
 pub(crate) use self::tables::{HEADER, INPUT, SUMMARY};
-pub(crate) use self::tables::{MESSAGE, STATE_NAMES, TYPE_NAMES};
+pub(crate) use self::tables::{
+    MESSAGE, STATE_NAMES, TYPE_NAMES, of_conversation, of_finding, of_router_time, of_tally,
+};
 
 /// Name and version of the schema of the records, as in the header record.
 pub const SCHEMA: &str = "ministream.dump/1";

@@ -97,6 +97,23 @@ macro_rules! columns {
     };
 }
 
+/// Columns of other records, with a module of their names for whoever writes and reads them one by one.
+macro_rules! named_columns {
+    (
+        $(#[$doc:meta])* $names:ident, $columns:ident;
+        $($constant:ident = $name:literal $(or $null:ident)?: $shape:expr, $meaning:literal;)*
+    ) => {
+        $(#[$doc])*
+        pub(crate) mod $names {
+            $(pub(crate) const $constant: &str = $name;)*
+        }
+
+        const $columns: &[Column] = columns! {
+            $($name $(or $null)?: $shape, $meaning;)*
+        };
+    };
+}
+
 /// The names of all that there are of a type.
 macro_rules! names_of {
     ($kind:ident) => {{
@@ -230,50 +247,58 @@ pub(crate) const INPUT: &Table = &Table {
     },
 };
 
+named_columns! {
+    /// Names of the columns of a conversation.
+    of_conversation, CONVERSATION_COLUMNS;
+    CONV = "conv": CONV, "its name, `c1`";
+    CLIENT = "client": ADDRESS,
+        "address and port of the end that opened it; on I2CP that of the application or of the router";
+    CLIENT_NAME = "client_name" or null: TEXT, "nickname of the client's I2CP session";
+    CLIENT_HASH = "client_hash" or null: HASH, "hash of the client's destination, in I2P's base64";
+    SERVER = "server": ADDRESS, "address and port of the other end";
+    SERVER_NAME = "server_name" or null: TEXT, "nickname of the server's I2CP session";
+    SERVER_HASH = "server_hash" or null: HASH, "hash of the server's destination";
+    CARRIER = "carrier": Shape::Value(FieldKind::Word(CARRIER_NAMES)), "as in `message`";
+    CLIENT_ID = "client_id" or null: ID, "null when only messages to the server were seen";
+    SERVER_ID = "server_id" or null: ID, "null until an ACK or a message to the server shows it";
+    STATE = "state": Shape::Value(FieldKind::Word(STATE_NAMES)),
+        "`syn_sent`, `refused`, `open`, `client_closed`, `server_closed`, `no_answer`, `mid_stream` (its SYN is not in the capture)";
+    START_T_US = "start_t_us": MICROS, "microseconds from the first packet to its first message";
+    DURATION_US = "duration_us": MICROS, "from its first to its last message that had an effect";
+    HANDSHAKE_US = "handshake_us" or null: MICROS, "from SYN to ACK";
+    FIRST_BYTE_US = "first_byte_us" or null: MICROS, "from SYN to the first data of either side";
+    C2S = "c2s": Shape::Numbers(TALLY), "data from the client: `message_count`, `payload_bytes`";
+    S2C = "s2c": Shape::Numbers(TALLY), "data from the server, likewise";
+    FINDING_COUNT = "finding_count": Shape::Value(COUNT), "findings about it";
+    PEER_VIEW = "peer_view" or null: CONV,
+        "the same conversation as seen on the other session's connection to the router";
+    ROUTER_TIME_US = "router_time_us" or null: Shape::Numbers(ROUTER_TIME),
+        "time that its messages spent in the router: `min`, `mean`, `max`";
+}
+
 pub(crate) const CONVERSATION: &Table = &Table {
     name: "conversation",
     nesting: Nesting::Line,
-    columns: columns! {
-        "conv": CONV, "its name, `c1`";
-        "client": ADDRESS,
-            "address and port of the end that opened it; on I2CP that of the application or of the router";
-        "client_name" or null: TEXT, "nickname of the client's I2CP session";
-        "client_hash" or null: HASH, "hash of the client's destination, in I2P's base64";
-        "server": ADDRESS, "address and port of the other end";
-        "server_name" or null: TEXT, "nickname of the server's I2CP session";
-        "server_hash" or null: HASH, "hash of the server's destination";
-        "carrier": Shape::Value(FieldKind::Word(CARRIER_NAMES)), "as in `message`";
-        "client_id" or null: ID, "null when only messages to the server were seen";
-        "server_id" or null: ID, "null until an ACK or a message to the server shows it";
-        "state": Shape::Value(FieldKind::Word(STATE_NAMES)),
-            "`syn_sent`, `refused`, `open`, `client_closed`, `server_closed`, `no_answer`, `mid_stream` (its SYN is not in the capture)";
-        "start_t_us": MICROS, "microseconds from the first packet to its first message";
-        "duration_us": MICROS, "from its first to its last message that had an effect";
-        "handshake_us" or null: MICROS, "from SYN to ACK";
-        "first_byte_us" or null: MICROS, "from SYN to the first data of either side";
-        "c2s": Shape::Numbers(TALLY), "data from the client: `message_count`, `payload_bytes`";
-        "s2c": Shape::Numbers(TALLY), "data from the server, likewise";
-        "finding_count": Shape::Value(COUNT), "findings about it";
-        "peer_view" or null: CONV,
-            "the same conversation as seen on the other session's connection to the router";
-        "router_time_us" or null: Shape::Numbers(ROUTER_TIME),
-            "time that its messages spent in the router: `min`, `mean`, `max`";
-    },
+    columns: CONVERSATION_COLUMNS,
 };
+
+named_columns! {
+    /// Names of the columns of a finding.
+    of_finding, FINDING_COLUMNS;
+    LEVEL = "level": Shape::Value(FieldKind::Level), "`note`, `warn`, `error`";
+    CODE = "code": Shape::Code, "stable code, `ms.orphan_id`";
+    N = "n" or null: Shape::Value(ORDINAL), "the message that caused it";
+    PACKET_N = "packet_n" or null: Shape::Value(ORDINAL), "the packet that caused it";
+    CONV = "conv" or null: CONV, "the conversation that it belongs to";
+    TEXT = "text": TEXT, "a description of one line";
+    DETAIL = "detail": Shape::Details,
+        "the same facts by name: numbers and strings; which ones depends on the code";
+}
 
 pub(crate) const FINDING: &Table = &Table {
     name: "finding",
     nesting: Nesting::Line,
-    columns: columns! {
-        "level": Shape::Value(FieldKind::Level), "`note`, `warn`, `error`";
-        "code": Shape::Code, "stable code, `ms.orphan_id`";
-        "n" or null: Shape::Value(ORDINAL), "the message that caused it";
-        "packet_n" or null: Shape::Value(ORDINAL), "the packet that caused it";
-        "conv" or null: CONV, "the conversation that it belongs to";
-        "text": TEXT, "a description of one line";
-        "detail": Shape::Details,
-            "the same facts by name: numbers and strings; which ones depends on the code";
-    },
+    columns: FINDING_COLUMNS,
 };
 
 pub(crate) const SUMMARY: &Table = &Table {
@@ -329,15 +354,32 @@ const ADDRESS: Shape = Shape::Value(FieldKind::Address);
 const HASH: Shape = Shape::Value(FieldKind::Hash);
 const MICROS: Shape = Shape::Value(FieldKind::Micros);
 
+/// Names of the numbers of a tally.
+pub(crate) mod of_tally {
+    pub(crate) const MESSAGE_COUNT: &str = "message_count";
+    pub(crate) const PAYLOAD_BYTES: &str = "payload_bytes";
+}
+
 pub(super) const TALLY: &Numbers = &Numbers {
     name: "tally",
-    members: &["message_count", "payload_bytes"],
+    members: &[of_tally::MESSAGE_COUNT, of_tally::PAYLOAD_BYTES],
     kind: COUNT,
 };
 
+/// Names of the times that messages spent in a router.
+pub(crate) mod of_router_time {
+    pub(crate) const MIN: &str = "min";
+    pub(crate) const MEAN: &str = "mean";
+    pub(crate) const MAX: &str = "max";
+}
+
 pub(super) const ROUTER_TIME: &Numbers = &Numbers {
     name: "router_time",
-    members: &["min", "mean", "max"],
+    members: &[
+        of_router_time::MIN,
+        of_router_time::MEAN,
+        of_router_time::MAX,
+    ],
     kind: FieldKind::Micros,
 };
 

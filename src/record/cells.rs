@@ -1,6 +1,7 @@
 //! The values of the records of conversations and findings, column by column, for whatever
 //! form they are written in.
 
+use crate::columns::{of_router_time, of_tally};
 use crate::conversation::{Conversation, Finding, Party, Tally};
 use crate::field::Value;
 use crate::time::micros;
@@ -22,39 +23,54 @@ pub(crate) trait Cells {
 }
 
 pub(crate) fn put_conversation(c: &Conversation, cells: &mut impl Cells) {
-    cells.put("conv", Value::Conversation(c.id));
-    put_party(["client", "client_name", "client_hash"], &c.client, cells);
-    put_party(["server", "server_name", "server_hash"], &c.server, cells);
-    cells.put("carrier", Value::Word(c.carrier.name()));
-    cells.put("client_id", c.client_id.map(|id| Value::Id(id.0)).into());
-    cells.put("server_id", c.server_id.map(|id| Value::Id(id.0)).into());
-    cells.put("state", Value::Word(c.state.name()));
-    cells.put("start_t_us", Value::Number(c.start_us));
-    cells.put("duration_us", whole_micros(c.duration_ns()));
-    cells.put("handshake_us", c.handshake_ns.map(whole_micros).into());
-    cells.put("first_byte_us", c.first_byte_ns.map(whole_micros).into());
-    put_tally("c2s", c.c2s, cells);
-    put_tally("s2c", c.s2c, cells);
-    cells.put("finding_count", Value::count(c.finding_count));
-    cells.put("peer_view", c.peer_view.map(Value::Conversation).into());
+    use crate::columns::of_conversation as of;
+
+    cells.put(of::CONV, Value::Conversation(c.id));
+    put_party(
+        [of::CLIENT, of::CLIENT_NAME, of::CLIENT_HASH],
+        &c.client,
+        cells,
+    );
+    put_party(
+        [of::SERVER, of::SERVER_NAME, of::SERVER_HASH],
+        &c.server,
+        cells,
+    );
+    cells.put(of::CARRIER, Value::Word(c.carrier.name()));
+    cells.put(of::CLIENT_ID, c.client_id.map(|id| Value::Id(id.0)).into());
+    cells.put(of::SERVER_ID, c.server_id.map(|id| Value::Id(id.0)).into());
+    cells.put(of::STATE, Value::Word(c.state.name()));
+    cells.put(of::START_T_US, Value::Number(c.start_us));
+    cells.put(of::DURATION_US, whole_micros(c.duration_ns()));
+    cells.put(of::HANDSHAKE_US, c.handshake_ns.map(whole_micros).into());
+    cells.put(of::FIRST_BYTE_US, c.first_byte_ns.map(whole_micros).into());
+    put_tally(of::C2S, c.c2s, cells);
+    put_tally(of::S2C, c.s2c, cells);
+    cells.put(of::FINDING_COUNT, Value::count(c.finding_count));
+    cells.put(of::PEER_VIEW, c.peer_view.map(Value::Conversation).into());
     let router = c.router.map(|time| {
         [
-            ("min", micros(time.min_ns)),
-            ("mean", micros(time.mean_ns())),
-            ("max", micros(time.max_ns)),
+            (of_router_time::MIN, micros(time.min_ns)),
+            (of_router_time::MEAN, micros(time.mean_ns())),
+            (of_router_time::MAX, micros(time.max_ns)),
         ]
     });
-    cells.put_numbers("router_time_us", router);
+    cells.put_numbers(of::ROUTER_TIME_US, router);
 }
 
 pub(crate) fn put_finding(finding: &Finding, cells: &mut impl Cells) {
-    cells.put("level", Value::Level(finding.level));
-    cells.put("code", Value::Word(finding.code.code()));
-    cells.put("n", finding.message.map(Value::count).into());
-    cells.put("packet_n", finding.packet.map(Value::count).into());
-    cells.put("conv", finding.conversation.map(Value::Conversation).into());
-    cells.put("text", Value::Text(&finding.text));
-    cells.put_detail("detail", finding);
+    use crate::columns::of_finding as of;
+
+    cells.put(of::LEVEL, Value::Level(finding.level));
+    cells.put(of::CODE, Value::Word(finding.code.code()));
+    cells.put(of::N, finding.message.map(Value::count).into());
+    cells.put(of::PACKET_N, finding.packet.map(Value::count).into());
+    cells.put(
+        of::CONV,
+        finding.conversation.map(Value::Conversation).into(),
+    );
+    cells.put(of::TEXT, Value::Text(&finding.text));
+    cells.put_detail(of::DETAIL, finding);
 }
 
 #[inline(always)]
@@ -71,8 +87,8 @@ pub(super) fn put_tally(name: &'static str, tally: Tally, cells: &mut impl Cells
     cells.put_numbers(
         name,
         Some([
-            ("message_count", count(tally.message_count)),
-            ("payload_bytes", count(tally.payload_bytes)),
+            (of_tally::MESSAGE_COUNT, count(tally.message_count)),
+            (of_tally::PAYLOAD_BYTES, count(tally.payload_bytes)),
         ]),
     );
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
+use crate::columns::{Field, of_conversation, of_finding, of_router_time, of_tally};
 use crate::conversation::{
     Conversation, ConversationId, ConversationState, DetailName, Finding, FindingCode,
     FindingDetail, I2cpSession, Level, Meaning, MeaningKind, MessageEvent, Party, RouterTime,
@@ -206,27 +207,29 @@ impl<R: BufRead> RecordReader<R> {
     }
 
     fn message(&mut self, line: &RecordLine) -> Result<MessageRecord, NdjsonError> {
-        let number = line.count("n")?;
-        let time: Timestamp = line.parsed("ts")?;
-        let elapsed_us = line.micros("t_us")?;
+        let number = line.count(Field::N.name())?;
+        let time: Timestamp = line.parsed(Field::Ts.name())?;
+        let elapsed_us = line.micros(Field::TUs.name())?;
         let start = time.plus_nanos(elapsed_us.saturating_mul(-1_000));
         self.origin.get_or_insert(start);
-        let conversation = line.conversation("conv")?;
+        let conversation = line.conversation(Field::Conv.name())?;
         let meaning = self.meaning(line, conversation, time)?;
-        let session = line.optional("session", |value| u32::try_from(value.as_u64()?).ok())?;
-        let nickname = line.optional("session_name", Value::as_str)?;
-        let finding_count = line.required("findings", |value| {
+        let session = line.optional(Field::Session.name(), |value| {
+            u32::try_from(value.as_u64()?).ok()
+        })?;
+        let nickname = line.optional(Field::SessionName.name(), Value::as_str)?;
+        let finding_count = line.required(Field::Findings.name(), |value| {
             let count = value.as_array()?.len();
             (count <= MAX_FINDINGS).then_some(count)
         })?;
         Ok(MessageRecord {
             number,
-            packet: line.count("packet_n")?,
+            packet: line.count(Field::PacketN.name())?,
             time,
             elapsed_us,
             carrier: carrier(line)?,
-            source: line.parsed("src")?,
-            target: line.parsed("dst")?,
+            source: line.parsed(Field::Src.name())?,
+            target: line.parsed(Field::Dst.name())?,
             direction: line.direction()?,
             bytes: message_bytes(line)?,
             conversation,
@@ -237,15 +240,15 @@ impl<R: BufRead> RecordReader<R> {
                 nickname: nickname.map(str::to_owned),
                 hash: None,
             }),
-            router_ns: line.optional_nanos("router_us")?,
+            router_ns: line.optional_nanos(Field::RouterUs.name())?,
             // Older records do not say.
-            sent_as: line.optional("sent_n", Value::as_u64)?,
+            sent_as: line.optional(Field::SentN.name(), Value::as_u64)?,
             encapsulation: line
-                .optional("encapsulation", |value| {
+                .optional(Field::Encapsulation.name(), |value| {
                     Encapsulation::parse(value.as_str()?)
                 })?
                 .unwrap_or_default(),
-            destination_hash: line.optional_parsed("destination_hash")?,
+            destination_hash: line.optional_parsed(Field::DestinationHash.name())?,
             findings: self.findings_of(number, finding_count)?,
         })
     }
@@ -269,7 +272,7 @@ impl<R: BufRead> RecordReader<R> {
             }
             text_bytes += text_bytes_of(&finding);
             if text_bytes > MAX_FINDING_BYTES {
-                return Err(line.invalid("text"));
+                return Err(line.invalid(of_finding::TEXT));
             }
             findings.push(finding);
         }
@@ -286,7 +289,7 @@ impl<R: BufRead> RecordReader<R> {
     ) -> Result<Meaning, NdjsonError> {
         let syn = conversation.and_then(|id| self.syns.get(&id).copied());
         let handshake_ns = syn.map(|syn| time.nanos_since(syn));
-        let meaning = match line.named("meaning", MeaningKind::named)? {
+        let meaning = match line.named(Field::Meaning.name(), MeaningKind::named)? {
             MeaningKind::Opens => {
                 if let Some(id) = conversation {
                     self.syns.insert(id, time);
@@ -294,7 +297,7 @@ impl<R: BufRead> RecordReader<R> {
                 Meaning::Opens
             }
             MeaningKind::Accepts => Meaning::Accepts {
-                server_id: ServerId(line.parsed("server_id")?),
+                server_id: ServerId(line.parsed(Field::ServerId.name())?),
                 handshake_ns,
             },
             MeaningKind::Refuses => Meaning::Refuses {
@@ -315,45 +318,47 @@ impl<R: BufRead> RecordReader<R> {
     }
 
     fn conversation(&mut self, line: &RecordLine) -> Result<Conversation, NdjsonError> {
-        let id = line.parsed("conv")?;
+        let id = line.parsed(of_conversation::CONV)?;
         self.syns.remove(&id);
-        let start_us = line.micros("start_t_us")?;
+        let start_us = line.micros(of_conversation::START_T_US)?;
         let start = self
             .origin
             .unwrap_or_default()
             .plus_nanos(start_us.saturating_mul(1_000));
-        let duration_ns = line.micros("duration_us")?.saturating_mul(1_000);
+        let duration_ns = line
+            .micros(of_conversation::DURATION_US)?
+            .saturating_mul(1_000);
         Ok(Conversation {
             id,
             carrier: carrier(line)?,
             client: Party {
-                address: line.parsed("client")?,
+                address: line.parsed(of_conversation::CLIENT)?,
                 nickname: line
-                    .optional("client_name", Value::as_str)?
+                    .optional(of_conversation::CLIENT_NAME, Value::as_str)?
                     .map(str::to_owned),
-                hash: line.optional_parsed("client_hash")?,
+                hash: line.optional_parsed(of_conversation::CLIENT_HASH)?,
             },
             server: Party {
-                address: line.parsed("server")?,
+                address: line.parsed(of_conversation::SERVER)?,
                 nickname: line
-                    .optional("server_name", Value::as_str)?
+                    .optional(of_conversation::SERVER_NAME, Value::as_str)?
                     .map(str::to_owned),
-                hash: line.optional_parsed("server_hash")?,
+                hash: line.optional_parsed(of_conversation::SERVER_HASH)?,
             },
-            client_id: line.id("client_id")?.map(ClientId),
-            server_id: line.id("server_id")?.map(ServerId),
-            state: line.named("state", ConversationState::named)?,
+            client_id: line.id(of_conversation::CLIENT_ID)?.map(ClientId),
+            server_id: line.id(of_conversation::SERVER_ID)?.map(ServerId),
+            state: line.named(of_conversation::STATE, ConversationState::named)?,
             start,
             start_us,
             end: start.plus_nanos(duration_ns),
-            handshake_ns: line.optional_nanos("handshake_us")?,
-            first_byte_ns: line.optional_nanos("first_byte_us")?,
-            c2s: tally(line, "c2s")?,
-            s2c: tally(line, "s2c")?,
-            finding_count: line.count("finding_count")?,
-            peer_view: line.conversation("peer_view")?,
+            handshake_ns: line.optional_nanos(of_conversation::HANDSHAKE_US)?,
+            first_byte_ns: line.optional_nanos(of_conversation::FIRST_BYTE_US)?,
+            c2s: tally(line, of_conversation::C2S)?,
+            s2c: tally(line, of_conversation::S2C)?,
+            finding_count: line.count(of_conversation::FINDING_COUNT)?,
+            peer_view: line.conversation(of_conversation::PEER_VIEW)?,
             router: line
-                .object("router_time_us")?
+                .object(of_conversation::ROUTER_TIME_US)?
                 .as_ref()
                 .map(router)
                 .transpose()?,
@@ -404,8 +409,10 @@ impl<R: BufRead> RecordReader<R> {
 
 /// The message as it was on the wire.
 fn message_bytes(line: &RecordLine) -> Result<Vec<u8>, NdjsonError> {
-    let Some(id) = line.id("id")? else {
-        return line.required("short_hex", |value| hex::decode(value.as_str()?).ok());
+    let Some(id) = line.id(Field::Id.name())? else {
+        return line.required(Field::ShortHex.name(), |value| {
+            hex::decode(value.as_str()?).ok()
+        });
     };
     let payload = line
         .payload()?
@@ -420,7 +427,7 @@ pub(crate) fn read_finding(record: Value) -> Result<Finding, NdjsonError> {
 }
 
 fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
-    let detail = line.entries("detail")?.collect::<Vec<_>>();
+    let detail = line.entries(of_finding::DETAIL)?.collect::<Vec<_>>();
     // In the order in which findings have them, which JSON does not keep.
     let detail = DetailName::ALL.iter().filter_map(|&name| {
         let (_, value) = detail.iter().find(|(key, _)| *key == name.name())?;
@@ -431,12 +438,12 @@ fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
         Some((name, detail))
     });
     Ok(Finding {
-        code: line.named("code", FindingCode::named)?,
-        level: line.named("level", Level::named)?,
-        message: line.optional("n", Value::as_u64)?,
-        packet: line.optional("packet_n", Value::as_u64)?,
-        conversation: line.conversation("conv")?,
-        text: line.text("text")?.to_owned(),
+        code: line.named(of_finding::CODE, FindingCode::named)?,
+        level: line.named(of_finding::LEVEL, Level::named)?,
+        message: line.optional(of_finding::N, Value::as_u64)?,
+        packet: line.optional(of_finding::PACKET_N, Value::as_u64)?,
+        conversation: line.conversation(of_finding::CONV)?,
+        text: line.text(of_finding::TEXT)?.to_owned(),
         detail: detail.collect(),
     })
 }
@@ -450,7 +457,7 @@ fn text_bytes_of(finding: &Finding) -> usize {
 }
 
 fn carrier(line: &RecordLine) -> Result<Carrier, NdjsonError> {
-    line.named("carrier", Carrier::named)
+    line.named(Field::Carrier.name(), Carrier::named)
 }
 
 fn tally(line: &RecordLine, direction: &'static str) -> Result<Tally, NdjsonError> {
@@ -458,8 +465,8 @@ fn tally(line: &RecordLine, direction: &'static str) -> Result<Tally, NdjsonErro
         .object(direction)?
         .ok_or_else(|| line.invalid(direction))?;
     Ok(Tally {
-        message_count: tally.count("message_count")?,
-        payload_bytes: tally.count("payload_bytes")?,
+        message_count: tally.count(of_tally::MESSAGE_COUNT)?,
+        payload_bytes: tally.count(of_tally::PAYLOAD_BYTES)?,
     })
 }
 
@@ -472,9 +479,9 @@ fn router(times: &RecordLine) -> Result<RouterTime, NdjsonError> {
     Ok(RouterTime {
         // The record has only the mean, which is that of one message as well.
         message_count: 1,
-        min_ns: nanos("min")?,
-        total_ns: nanos("mean")?,
-        max_ns: nanos("max")?,
+        min_ns: nanos(of_router_time::MIN)?,
+        total_ns: nanos(of_router_time::MEAN)?,
+        max_ns: nanos(of_router_time::MAX)?,
     })
 }
 

@@ -10,8 +10,8 @@ use std::io::BufRead;
 use super::memory::{MAX_RECORDING_BYTES, Memory, RecordingTooLarge};
 use super::recorder::{Ended, Recorder, effect, reason};
 use super::recording::{RecordedMessage, Recording, SkipReason, Skipped, Wanted};
+use crate::columns::{Field, of_conversation};
 use crate::conversation::{ConversationState, MeaningKind};
-use crate::field::Field;
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, FrameType, MessageKind, ServerId};
@@ -92,13 +92,13 @@ impl<R: BufRead> NdjsonReader<R> {
     }
 
     fn conversation(&mut self, record: &RecordLine) -> Result<(), NdjsonError> {
-        let id = record.parsed(Field::Conv.name())?;
+        let id = record.parsed(of_conversation::CONV)?;
         self.recorder.end(id, || {
             Ok(Ended {
-                state: record.named("state", ConversationState::named)?,
-                other_view: record.conversation("peer_view")?,
-                client_id: record.id("client_id")?.map(ClientId),
-                server_id: record.id("server_id")?.map(ServerId),
+                state: record.named(of_conversation::STATE, ConversationState::named)?,
+                other_view: record.conversation(of_conversation::PEER_VIEW)?,
+                client_id: record.id(of_conversation::CLIENT_ID)?.map(ClientId),
+                server_id: record.id(of_conversation::SERVER_ID)?.map(ServerId),
             })
         })
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::columns::{of_conversation, of_tally};
 use crate::conversation::{ConversationState, Level, MeaningKind};
 use crate::field::Field;
 use crate::tui::SortKey;
@@ -206,15 +207,17 @@ impl RowState {
         let number = |value: &Value| value.as_i64().unwrap_or(0);
         let bytes = |direction: Direction| {
             let tally = &record[direction.name()];
-            tally["payload_bytes"].as_u64().unwrap_or(0)
+            tally[of_tally::PAYLOAD_BYTES].as_u64().unwrap_or(0)
         };
         self.is_over = true;
         self.record = place;
-        self.state = record["state"].as_str().and_then(ConversationState::named);
+        self.state = record[of_conversation::STATE]
+            .as_str()
+            .and_then(ConversationState::named);
         self.bytes = Direction::ALL.map(bytes);
-        self.start_us = Some(number(&record["start_t_us"]));
-        self.duration_us = number(&record["duration_us"]);
-        self.handshake_us = record["handshake_us"].as_i64();
+        self.start_us = Some(number(&record[of_conversation::START_T_US]));
+        self.duration_us = number(&record[of_conversation::DURATION_US]);
+        self.handshake_us = record[of_conversation::HANDSHAKE_US].as_i64();
     }
 
     /// Its sort key.
