@@ -43,7 +43,7 @@ pub enum NdjsonError {
         field: &'static str,
     },
     /// The first line is not the header of a dump.
-    #[error("no header of schema ministream.dump/1")]
+    #[error("no header of schema {SCHEMA}")]
     NotADump,
     /// A message of which the payload was not written, or not all of it.
     #[error("line {line}: the payload is not in the record")]

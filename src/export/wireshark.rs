@@ -44,9 +44,15 @@ fn levels() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{DISSECTOR, PLACE, lua_dissector};
-    use crate::conversation::FindingCode;
+    use crate::carrier::i2cp::gzip::MAX_INFLATED_BYTES;
+    use crate::carrier::i2cp::{MAX_BODY_BYTES, MessageType};
+    use crate::carrier::length_prefixed;
+    use crate::conversation::{FindingCode, TrackerOptions};
     use crate::field::Field;
+    use crate::wire::{Destination, MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES};
 
     /// Codes that need another layer than messages, or the end of the capture.
     const LEFT_OUT: &[FindingCode] = &[
@@ -86,6 +92,48 @@ mod tests {
             let uses = [format!("field.{name}"), format!("generated(\"{name}\"")];
             assert!(uses.iter().any(|adds| DISSECTOR.contains(adds)), "{name}");
         }
+    }
+
+    #[test]
+    fn its_bounds_are_ours() {
+        let seconds = |nanos: i64| usize::try_from(nanos / 1_000_000_000).unwrap();
+        let tracker = TrackerOptions::default();
+        for (name, bound) in [
+            ("MAX_PREFIXED_BYTES", length_prefixed::MAX_MESSAGE_BYTES),
+            ("MAX_I2CP_BODY_BYTES", MAX_BODY_BYTES),
+            ("MAX_INFLATED_BYTES", MAX_INFLATED_BYTES),
+            ("MAX_MESSAGE_BYTES", MAX_MESSAGE_BYTES),
+            ("MAX_DATA_PAYLOAD_BYTES", MAX_DATA_PAYLOAD_BYTES),
+            ("MIN_DESTINATION_BYTES", Destination::MIN_BYTES),
+            ("HANDSHAKE_LIMIT_S", seconds(tracker.handshake_limit_ns)),
+            ("LINGER_S", seconds(tracker.linger_ns)),
+        ] {
+            let line = format!("\nlocal {name} = ");
+            let (_, rest) = DISSECTOR
+                .split_once(&line)
+                .unwrap_or_else(|| panic!("{name}"));
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            assert_eq!(digits, Some(&*bound.to_string()), "{name}");
+        }
+    }
+
+    /// Named for the tree alone: our decoder takes no such message.
+    const REPORT_ABUSE: &str = "[29] = \"ReportAbuse\"";
+
+    #[test]
+    fn it_names_the_i2cp_messages_that_we_know() {
+        let (_, table) = DISSECTOR.split_once("local I2CP_TYPES = {").unwrap();
+        let (table, _) = table.split_once('}').unwrap();
+        let named = table.split(',').map(str::trim);
+        let named: Vec<&str> = named.filter(|entry| !entry.is_empty()).collect();
+        let known = MessageType::KNOWN.iter().map(|known| {
+            let MessageType(number) = known;
+            format!("[{number}] = \"{known}\"")
+        });
+        let known: BTreeSet<String> = known.chain([REPORT_ABUSE.to_owned()]).collect();
+        assert_eq!(named.len(), known.len());
+        let named: BTreeSet<String> = named.into_iter().map(str::to_owned).collect();
+        assert_eq!(named, known);
     }
 
     #[test]

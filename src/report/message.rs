@@ -1,10 +1,8 @@
 //! A message in one line, for messages sent and received by hand.
 
+use crate::field::PREVIEW_BYTES;
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Destination, FrameType, HEADER_BYTES, RawFrame, RawMessage};
-
-/// Payload bytes that are shown.
-const SHOWN_BYTES: usize = 64;
 
 /// A message: its header in hex, its payload as text, or by name if it is a
 /// destination in a SYN.
@@ -15,13 +13,9 @@ pub(crate) fn message_text(message: &[u8], charset: Charset) -> String {
         return text;
     }
     let (header, payload) = message.split_at(message.len().min(HEADER_BYTES));
-    let start = &payload[..payload.len().min(SHOWN_BYTES)];
+    let start = &payload[..payload.len().min(PREVIEW_BYTES)];
     let more = if payload.len() > start.len() {
-        let ellipsis = match charset {
-            Charset::Unicode => "…",
-            Charset::Ascii => "...",
-        };
-        format!("{ellipsis} ({} B)", payload.len())
+        format!("{} ({} B)", charset.ellipsis(), payload.len())
     } else {
         String::new()
     };

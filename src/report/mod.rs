@@ -33,6 +33,7 @@ pub(crate) mod near;
 mod sorted;
 mod temporary;
 pub(crate) mod titles;
+mod traffic;
 
 pub use reporter::Reporter;
 pub use temporary::TemporaryError;

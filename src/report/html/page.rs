@@ -21,6 +21,7 @@ use crate::report::statistics::First;
 use crate::report::statistics::Spans;
 use crate::report::style::{put_duration, put_size};
 use crate::report::titles;
+use crate::report::traffic::Traffic;
 use crate::text::write::{put, put_conversation, put_display, text_of};
 
 const SCRIPT: &str = include_str!("page.js");
@@ -300,7 +301,7 @@ impl<'a> Page<'a> {
     fn over_time<'b>(
         &self,
         about: &'b str,
-        values: fn(&super::timeline::Interval) -> [u64; 2],
+        values: fn(&Traffic) -> [u64; 2],
         value: fn(u64) -> String,
     ) -> Bars<'b> {
         let timeline = &self.collected.timeline;

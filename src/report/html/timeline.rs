@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::conversation::MessageEvent;
 use crate::record::tally::{Sight, carried_bytes};
+use crate::report::traffic::Traffic;
 use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
-use crate::wire::Direction;
 
 /// Intervals from the first to the last message, at most.
 const MAX_INTERVALS: i64 = 120;
@@ -40,16 +40,7 @@ const INTERVALS_US: [i64; 17] = [
 #[derive(Debug)]
 pub(super) struct Timeline {
     interval_us: i64,
-    intervals: BTreeMap<i64, Interval>,
-}
-
-/// The messages of an interval: the client's, and the server's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interval {
-    /// Messages.
-    pub(super) messages: [u64; 2],
-    /// Bytes that data carried, as the totals count them: once.
-    pub(super) bytes: [u64; 2],
+    intervals: BTreeMap<i64, Traffic>,
 }
 
 impl Default for Timeline {
@@ -64,18 +55,19 @@ impl Default for Timeline {
 impl Timeline {
     /// Counts a message.
     pub(super) fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
-        let sender = usize::from(event.direction == Some(Direction::ServerToClient));
+        // As the totals count them: once.
+        let bytes = match sight {
+            Sight::First => carried_bytes(event).unwrap_or(0),
+            Sight::Again => 0,
+        };
         let interval = self.interval_at(event.elapsed_us);
-        interval.messages[sender] += 1;
-        if sight == Sight::First {
-            interval.bytes[sender] += carried_bytes(event).unwrap_or(0);
-        }
+        interval.count(event.direction, bytes);
         while self.span() > MAX_INTERVALS {
             self.widen();
         }
     }
 
-    fn interval_at(&mut self, elapsed_us: i64) -> &mut Interval {
+    fn interval_at(&mut self, elapsed_us: i64) -> &mut Traffic {
         let index = elapsed_us.div_euclid(self.interval_us);
         self.intervals.entry(index).or_default()
     }
@@ -96,7 +88,7 @@ impl Timeline {
         let wider = wider.unwrap_or_else(|| self.interval_us.saturating_mul(2));
         let factor = wider / self.interval_us;
         self.interval_us = wider;
-        let mut merged: BTreeMap<i64, Interval> = BTreeMap::new();
+        let mut merged: BTreeMap<i64, Traffic> = BTreeMap::new();
         for (index, interval) in std::mem::take(&mut self.intervals) {
             merged
                 .entry(index.div_euclid(factor))
@@ -118,20 +110,11 @@ impl Timeline {
     }
 
     /// Every interval from there on, also the empty ones between others.
-    pub(super) fn intervals(&self) -> Vec<Interval> {
+    pub(super) fn intervals(&self) -> Vec<Traffic> {
         let first = self.intervals.keys().next().copied().unwrap_or(0);
         (first..first.saturating_add(self.span()))
             .map(|index| self.intervals.get(&index).copied().unwrap_or_default())
             .collect()
-    }
-}
-
-impl Interval {
-    fn add(&mut self, other: &Self) {
-        for sender in 0..2 {
-            self.messages[sender] += other.messages[sender];
-            self.bytes[sender] += other.bytes[sender];
-        }
     }
 }
 

@@ -9,9 +9,9 @@ use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::style::Style;
+use crate::report::traffic::Traffic;
 use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
-use crate::wire::Direction;
 
 /// Rows that are kept; when there are more, neighbours are merged and the
 /// interval doubles.
@@ -30,12 +30,11 @@ pub struct IoTable {
     rows: Vec<Interval>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
     /// Start of the interval, in intervals since the first packet.
     index: i64,
-    messages: [u64; 2],
-    bytes: [u64; 2],
+    traffic: Traffic,
 }
 
 impl IoTable {
@@ -62,7 +61,7 @@ impl IoTable {
                 place,
                 Interval {
                     index,
-                    ..Interval::default()
+                    traffic: Traffic::default(),
                 },
             );
         }
@@ -75,7 +74,7 @@ impl IoTable {
         for mut row in self.rows.drain(..) {
             row.index = row.index.div_euclid(2);
             match merged.last_mut() {
-                Some(last) if last.index == row.index => last.add(&row),
+                Some(last) if last.index == row.index => last.traffic.add(&row.traffic),
                 _ => merged.push(row),
             }
         }
@@ -93,6 +92,7 @@ impl IoTable {
     fn row(&self, row: &Interval, unit: LongUnit) -> [String; 6] {
         let width = micros(self.interval_us);
         let start = row.index.saturating_mul(width);
+        let Traffic { messages, bytes } = row.traffic;
         let moment = |micros: i64| match micros % unit.micros {
             0 => (micros / unit.micros).to_string(),
             _ => seconds(micros),
@@ -100,20 +100,11 @@ impl IoTable {
         [
             moment(start),
             moment(start.saturating_add(width)),
-            row.messages[0].to_string(),
-            row.bytes[0].to_string(),
-            row.messages[1].to_string(),
-            row.bytes[1].to_string(),
+            messages[0].to_string(),
+            bytes[0].to_string(),
+            messages[1].to_string(),
+            bytes[1].to_string(),
         ]
-    }
-}
-
-impl Interval {
-    fn add(&mut self, other: &Self) {
-        for sender in 0..2 {
-            self.messages[sender] += other.messages[sender];
-            self.bytes[sender] += other.bytes[sender];
-        }
     }
 }
 
@@ -150,12 +141,12 @@ impl Printer for IoTable {
     ) -> io::Result<()> {
         let width = i64::try_from(self.interval_us).unwrap_or(i64::MAX);
         let index = event.elapsed_us.div_euclid(width);
+        let bytes = match sight {
+            Sight::First => payload(&event.message).len() as u64,
+            Sight::Again => 0,
+        };
         let interval = self.interval_at(index);
-        let sender = usize::from(event.direction == Some(Direction::ServerToClient));
-        interval.messages[sender] += 1;
-        if sight == Sight::First {
-            interval.bytes[sender] += payload(&event.message).len() as u64;
-        }
+        interval.traffic.count(event.direction, bytes);
         while self.rows.len() > MAX_ROWS {
             self.double();
         }
@@ -205,13 +196,13 @@ mod tests {
     fn intervals_are_kept_in_order_and_merged_in_pairs() {
         let mut table = IoTable::new(1_000, style());
         for index in [5, 1, 3, -1, 4, 5] {
-            table.interval_at(index).messages[0] += 1;
+            table.interval_at(index).traffic.messages[0] += 1;
         }
         table.double();
         let rows: Vec<(i64, u64)> = table
             .rows
             .iter()
-            .map(|row| (row.index, row.messages[0]))
+            .map(|row| (row.index, row.traffic.messages[0]))
             .collect();
         assert_eq!(rows, [(-1, 1), (0, 1), (1, 1), (2, 3)]);
         assert_eq!(table.interval_us, 2_000);

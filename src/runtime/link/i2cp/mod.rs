@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 use self::progress::Progress;
 use self::tap::Tap;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
+use crate::allocation::ALLOCATION_BYTES;
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
 use crate::runtime::lookout::Lookout;
@@ -55,7 +56,7 @@ const INBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Memory of a message there beside its bytes: its entry, of which the queue has up to twice as
 /// many as it holds, and its allocation.
-const ENTRY_BYTES: usize = 2 * size_of::<LinkEvent>() + 64;
+const ENTRY_BYTES: usize = 2 * size_of::<LinkEvent>() + ALLOCATION_BYTES;
 
 /// Time for which the router is asked to find a peer's lease set for a SYN.
 const SYN_PATIENCE: Duration = Duration::from_secs(30);
