@@ -37,7 +37,7 @@ pub use near::{NearFlow, NearFlows};
 pub use options::{Depth, DissectOptions};
 pub use packets::{CaptureStep, DecodedPacket};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
-pub use sink::{Collected, Decided, FlowReport, Sink};
+pub use sink::{Collected, DetectionSource, FlowReport, Sink};
 pub use source::{StepSource, Steps};
 pub use threaded_sink::ThreadedSink;
 

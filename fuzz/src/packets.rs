@@ -10,7 +10,7 @@ use ministream::capture::CaptureFile;
 use ministream::carrier::Carrier;
 use ministream::conversation::{Conversation, ConversationState, EndOfInput, FindingCode};
 use ministream::dissect::{
-    Collected, Decided, DecodeAs, DissectCounts, DissectOptions, Dissector, StepSource,
+    Collected, DecodeAs, DetectionSource, DissectCounts, DissectOptions, Dissector, StepSource,
 };
 use ministream::net::Transport;
 use ministream::select::redact::Secrets;
@@ -745,14 +745,14 @@ fn compare_flows(seen: &Collected, flows: &[Flow], options: &DissectOptions) {
     let told: Vec<_> = seen
         .flows
         .iter()
-        .map(|flow| (flow.addresses, flow.carrier, flow.decided))
+        .map(|flow| (flow.addresses, flow.carrier, flow.detection))
         .collect();
     assert_eq!(told.len(), flows.len(), "flows");
     for flow in flows {
         let decided = if options.decode_as.contains(&flow.rule()) {
-            Decided::ByRule
+            DetectionSource::Rule
         } else {
-            Decided::ByContent
+            DetectionSource::Content
         };
         let is_told = told.iter().any(|(addresses, carrier, by)| {
             let ends = BTreeSet::from(*addresses);

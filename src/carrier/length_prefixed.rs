@@ -8,7 +8,7 @@ use super::{Carrier, Item, Plausibility, Plausible};
 ///
 /// The reference implementation takes 40,960 bytes and the text sets no
 /// limit; whatever is longer than this is read as a length that is none.
-pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+pub const MAX_PREFIXED_BYTES: usize = 64 * 1024;
 
 /// The length before each message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ impl Prefix {
     /// The longest message that can stand behind it, in bytes.
     pub const fn max_message_bytes(self) -> usize {
         match self {
-            Self::U32 => MAX_MESSAGE_BYTES,
+            Self::U32 => MAX_PREFIXED_BYTES,
             Self::U16 => 65_535,
         }
     }
@@ -110,7 +110,7 @@ pub struct LengthError {
 /// Cuts one direction of a stream into messages.
 ///
 /// A message that lies whole in one push is handed on where it stands; others
-/// are put together in a buffer of at most [`MAX_MESSAGE_BYTES`] and its prefix.
+/// are put together in a buffer of at most [`MAX_PREFIXED_BYTES`] and its prefix.
 ///
 /// # Finding the place again
 /// A gap of known size inside a message costs that message only. Behind any
@@ -242,7 +242,7 @@ impl<P: Plausibility> Layout for Prefixed<P> {
     fn frame_bytes(&self, header: &[u8]) -> Result<usize, u64> {
         let value = self.prefix.value(header);
         match usize::try_from(value) {
-            Ok(length @ 1..=MAX_MESSAGE_BYTES) => Ok(self.prefix.bytes() + length),
+            Ok(length @ 1..=MAX_PREFIXED_BYTES) => Ok(self.prefix.bytes() + length),
             _ => Err(value),
         }
     }

@@ -13,7 +13,7 @@ use super::passage::{Event, Passage, Passed};
 use super::recognise::PROTOCOL;
 use super::servers::{Servers, Waiting};
 use super::streams::{Left, Streams, lacks_bytes};
-use super::{Decided, DecodeAs, FlowReport};
+use super::{DecodeAs, DetectionSource, FlowReport};
 use crate::carrier::detect::{CarrierVerdict, Detector, Piece, Trace, UdpDetector};
 use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::length_prefixed::Prefix;
@@ -301,7 +301,7 @@ impl Carriers {
                 return Ok(());
             }
             (_, Some(rule)) => match rule.carrier {
-                Carrier::Udp => return self.begin_datagrams(flow, Decided::ByRule, passage),
+                Carrier::Udp => return self.begin_datagrams(flow, DetectionSource::Rule, passage),
                 // The port that the rule names is the router's.
                 Carrier::I2cp if one == rule.port && other != rule.port => CarrierVerdict::I2cp {
                     application: FlowDirection::Backward,
@@ -314,7 +314,7 @@ impl Carriers {
                     .map_or(CarrierVerdict::Foreign, CarrierVerdict::LengthPrefixed),
             },
         };
-        self.begin_streams(flow, verdict, Decided::ByRule, start, passage)
+        self.begin_streams(flow, verdict, DetectionSource::Rule, start, passage)
     }
 
     /// The verdict on a flow in the light of others to its server; none yet if it waits for them.
@@ -462,7 +462,7 @@ impl Carriers {
         detector: &UdpDetector<(Arrival, u32)>,
         passage: &mut P,
     ) -> Result<(), P::Error> {
-        self.begin_datagrams(flow, Decided::ByContent, passage)?;
+        self.begin_datagrams(flow, DetectionSource::Content, passage)?;
         let FlowState::Datagrams(channel) = flow.state else {
             return Ok(());
         };
@@ -488,7 +488,7 @@ impl Carriers {
             odd,
             ..
         } = deciding;
-        self.begin_streams(flow, verdict, Decided::ByContent, start, passage)?;
+        self.begin_streams(flow, verdict, DetectionSource::Content, start, passage)?;
         odd.into_iter()
             .try_for_each(|finding| passage.finding(finding))?;
         detector.replay(|piece, arrival| self.stream(flow, arrival, piece, passage))
@@ -498,7 +498,7 @@ impl Carriers {
         &mut self,
         flow: &mut Flow<FlowState>,
         verdict: CarrierVerdict,
-        decided: Decided,
+        detection: DetectionSource,
         start: ChannelStart,
         passage: &mut P,
     ) -> Result<(), P::Error> {
@@ -511,7 +511,7 @@ impl Carriers {
             id: flow.id,
             addresses: streams.addresses(addresses),
             carrier: streams.carrier(),
-            decided,
+            detection,
             start,
         };
         flow.state = FlowState::Streams(Box::new(streams));
@@ -521,7 +521,7 @@ impl Carriers {
     fn begin_datagrams<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
-        decided: Decided,
+        detection: DetectionSource,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         let channel = Channel::new(Carrier::Udp, flow.addresses(), ChannelStart::Unknown, None);
@@ -530,7 +530,7 @@ impl Carriers {
             id: flow.id,
             addresses: flow.addresses(),
             carrier: Carrier::Udp,
-            decided,
+            detection,
             start: ChannelStart::Unknown,
         }))
     }

@@ -7,7 +7,7 @@ use super::flow_direction::direction_of;
 use super::passage::{Event, Passage as _, Passed};
 use super::streams::Streams;
 use super::tracking::Tracking;
-use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
+use super::{DetectionSource, DissectOptions, FlowReport, ForeignCounts, Sink};
 use crate::carrier::detect::{CarrierVerdict, Piece};
 use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::{Carrier, Extent, FlowDirection};
@@ -118,7 +118,7 @@ impl PassingDissector {
             id,
             addresses,
             carrier,
-            decided: Decided::ByRule,
+            detection: DetectionSource::Rule,
             start,
         })
     }

@@ -106,8 +106,8 @@ pub struct FlowReport {
     pub addresses: [SocketAddr; 2],
     /// Its carrier.
     pub carrier: Carrier,
-    /// The way that was decided.
-    pub decided: Decided,
+    /// That from which it is known.
+    pub detection: DetectionSource,
     /// The known part of its past.
     pub start: ChannelStart,
 }
@@ -119,13 +119,13 @@ impl FlowReport {
     }
 }
 
-/// The way the carrier of a flow was decided.
+/// That from which the carrier of a flow is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decided {
-    /// By the contents of its first payloads.
-    ByContent,
-    /// By the user (`-d`).
-    ByRule,
+pub enum DetectionSource {
+    /// The contents of its first payloads.
+    Content,
+    /// A rule of the user (`-d`).
+    Rule,
 }
 
 /// A sink that keeps conversations and findings, and counts messages: enough

@@ -176,7 +176,7 @@ mod tests {
     use crate::capture::{InterfaceId, LinkType};
     use crate::conversation::FindingCode;
     use crate::net::Side;
-    use crate::net::made::{Connection, Segment};
+    use crate::net::synthetic::{Connection, Segment};
     use crate::testing::{self, Written};
     use crate::time::Timestamp;
 

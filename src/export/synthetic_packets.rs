@@ -17,7 +17,7 @@ use crate::conversation::{ChannelStart, Finding, MessageEvent};
 use crate::dissect::FlowReport;
 use crate::export::packets::{MAX_COMMENT_BYTES, comment_line};
 use crate::net::Side;
-use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
+use crate::net::synthetic::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::record::Summary;
 use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::capture::{CaptureFile, PacketSource};
     use crate::conversation::FindingCode;
-    use crate::dissect::Decided;
+    use crate::dissect::DetectionSource;
     use crate::net::FlowId;
     use crate::testing::{self, Written};
 
@@ -342,7 +342,7 @@ mod tests {
             id: FlowId(0),
             addresses: [testing::client(), testing::server()],
             carrier: Carrier::TcpU32,
-            decided: Decided::ByContent,
+            detection: DetectionSource::Content,
             start,
         }
     }

@@ -99,7 +99,7 @@ mod tests {
         let seconds = |nanos: i64| usize::try_from(nanos / 1_000_000_000).unwrap();
         let tracker = TrackerOptions::default();
         for (name, bound) in [
-            ("MAX_PREFIXED_BYTES", length_prefixed::MAX_MESSAGE_BYTES),
+            ("MAX_PREFIXED_BYTES", length_prefixed::MAX_PREFIXED_BYTES),
             ("MAX_I2CP_BODY_BYTES", MAX_BODY_BYTES),
             ("MAX_INFLATED_BYTES", MAX_INFLATED_BYTES),
             ("MAX_MESSAGE_BYTES", MAX_MESSAGE_BYTES),

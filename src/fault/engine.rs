@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::gone::Gone;
 use super::lane::{Lane, Place, Strengths};
 use super::spec::{FaultKind, FaultSpec};
-use super::stats::{FaultStats, Met};
+use super::stats::{AppliedFaults, FaultStats};
 use crate::allocation::{ALLOCATION_BYTES, tree_entry_bytes};
 
 /// Bytes of messages under way at which no more should come in.
@@ -54,7 +54,7 @@ pub trait Parcelled: Clone {
     }
 
     /// Notes which faults it met, if it is to arrive.
-    fn take_note(&mut self, _met: &Met) {}
+    fn take_note(&mut self, _applied: &AppliedFaults) {}
 }
 
 impl Parcelled for Vec<u8> {
@@ -185,20 +185,20 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     /// Takes a message; returns which faults it met.
-    pub fn submit(&mut self, now: Instant, key: K, mut message: M) -> Met {
+    pub fn submit(&mut self, now: Instant, key: K, mut message: M) -> AppliedFaults {
         let bytes = message.bytes();
         self.stats.messages += 1;
         self.stats.bytes += bytes as u64;
         let strengths = self.strengths.clone();
-        let mut met = Met::default();
+        let mut applied = AppliedFaults::default();
         let stats = &mut self.stats;
         let mut note = |kind, delay| {
             stats.note(kind, delay);
-            met.note(kind, delay);
+            applied.note(kind, delay);
         };
         let lane = Self::lane(&mut self.lanes, self.seed, &mut self.next_lane, key.clone());
         if lane.is_broken {
-            return met;
+            return applied;
         }
         let age = now.saturating_duration_since(self.began);
         if strengths
@@ -207,7 +207,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             .is_some_and(|hole| hole.contains(&age))
         {
             note(FaultKind::BlackHole, Duration::ZERO);
-            return met;
+            return applied;
         }
         if let Some(stall) = strengths.stall
             && !lane.has_stalled
@@ -226,7 +226,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
         if is_lost {
             note(FaultKind::Loss, Duration::ZERO);
-            return met;
+            return applied;
         }
         lane.passed_bytes += bytes as u64;
         if strengths
@@ -240,7 +240,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 cut.saturating_sub(lane.passed_bytes - bytes as u64)
             });
             note(FaultKind::CutAfter, Duration::ZERO);
-            message.take_note(&met);
+            message.take_note(&applied);
             if let Ok(left) = usize::try_from(left)
                 && left > 0
                 && message.tear(left)
@@ -248,7 +248,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 self.insert(now, at, LaneEvent::Arrives(key.clone(), message));
             }
             self.insert(now, at, LaneEvent::Breaks(key));
-            return met;
+            return applied;
         }
         if lane.happens(strengths.corrupted) {
             let (place, mask) = lane.damage(bytes);
@@ -268,9 +268,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
         if strengths.merge.is_some_and(|enough| bytes < enough) {
             // It may wait; whether it did is known when it goes.
-            met.note(FaultKind::Merge, Duration::ZERO);
+            applied.note(FaultKind::Merge, Duration::ZERO);
         }
-        message.take_note(&met);
+        message.take_note(&applied);
         let copy = is_doubled.then(|| message.copy());
         let place = if is_overtaken {
             self.overtaken(now, due.at, key.clone(), message)
@@ -287,7 +287,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 }
             }
         }
-        met
+        applied
     }
 
     /// Takes something that is late and keeps its place as messages do, behind all that came

@@ -33,7 +33,7 @@ mod text;
 pub use self::engine::{Engine, LaneEvent, Parcelled};
 pub(crate) use self::gone::Gone;
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};
-pub use self::stats::{FaultEffect, FaultStats, Met};
+pub use self::stats::{AppliedFaults, FaultEffect, FaultStats};
 pub use self::text::{FaultError, FaultLines, Faults};
 
 #[cfg(test)]

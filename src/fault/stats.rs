@@ -47,12 +47,12 @@ impl FaultStats {
     }
 }
 
-/// The faults that one message met.
+/// The faults that were applied to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Met(Vec<(FaultKind, Duration)>);
+pub struct AppliedFaults(Vec<(FaultKind, Duration)>);
 
-impl Met {
-    /// Whether it met none.
+impl AppliedFaults {
+    /// Whether there were none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -78,7 +78,7 @@ impl Met {
 }
 
 /// `latency 52.3 ms, dup`
-impl fmt::Display for Met {
+impl fmt::Display for AppliedFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (kind, delay)) in self.0.iter().enumerate() {
             let separator = if place == 0 { "" } else { ", " };

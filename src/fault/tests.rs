@@ -114,13 +114,13 @@ fn damage_meets_every_byte_and_changes_it_in_every_way() {
 
 #[test]
 fn what_a_message_met_takes_the_memory_of_each_fault() {
-    let mut met = Met::default();
-    assert_eq!(met.held_bytes(), 0);
+    let mut applied = AppliedFaults::default();
+    assert_eq!(applied.held_bytes(), 0);
     for count in 1..100 {
-        met.note(FaultKind::Latency, ms(1));
+        applied.note(FaultKind::Latency, ms(1));
         let least = count * size_of::<(FaultKind, Duration)>();
         // Room for the first four, then for twice as many.
-        assert!((least..=4 * least).contains(&met.held_bytes()));
+        assert!((least..=4 * least).contains(&applied.held_bytes()));
     }
 }
 

@@ -17,13 +17,13 @@ mod ieee80211;
 mod layers;
 mod limits;
 mod link;
-pub mod made;
 mod network;
 mod plain;
 mod reassembly;
 mod runs;
 mod skip;
 mod slice;
+pub mod synthetic;
 #[cfg(test)]
 mod testing;
 mod transport;

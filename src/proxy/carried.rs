@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{ConnectionId, i2cp};
 use crate::allocation::ALLOCATION_BYTES;
-use crate::fault::{Met, Parcelled};
+use crate::fault::{AppliedFaults, Parcelled};
 use crate::net::Side;
 
 /// A message, or another item that keeps its place among messages.
@@ -16,7 +16,7 @@ pub(super) struct Carried {
     /// The effect of a rule on it.
     pub(super) comment: Option<Arc<str>>,
     /// The faults that it met.
-    pub(super) met: Met,
+    pub(super) faults: AppliedFaults,
     /// Number of bytes missing at its end, because the connection breaks.
     pub(super) missing_bytes: usize,
     /// Bytes counted as on their way to a client that has not proven its address, while this is.
@@ -47,7 +47,7 @@ impl Carried {
                 changed: false,
             },
             comment: None,
-            met: Met::default(),
+            faults: AppliedFaults::default(),
             missing_bytes: 0,
             doubted_bytes: 0,
         }
@@ -57,7 +57,7 @@ impl Carried {
         Self {
             content: Content::Frame(frame),
             comment: None,
-            met: Met::default(),
+            faults: AppliedFaults::default(),
             missing_bytes: 0,
             doubted_bytes: 0,
         }
@@ -67,7 +67,7 @@ impl Carried {
         Self {
             content: Content::End,
             comment: None,
-            met: Met::default(),
+            faults: AppliedFaults::default(),
             missing_bytes: 0,
             doubted_bytes: 0,
         }
@@ -131,7 +131,7 @@ impl Parcelled for Carried {
             } => frame.len() + ALLOCATION_BYTES,
             _ => 0,
         };
-        self.bytes() + frame_bytes + comment_bytes + self.met.held_bytes()
+        self.bytes() + frame_bytes + comment_bytes + self.faults.held_bytes()
     }
 
     fn own_memory(&mut self) {
@@ -159,8 +159,8 @@ impl Parcelled for Carried {
         true
     }
 
-    fn take_note(&mut self, met: &Met) {
-        self.met = met.clone();
+    fn take_note(&mut self, applied: &AppliedFaults) {
+        self.faults = applied.clone();
     }
 }
 
@@ -173,10 +173,10 @@ pub(super) struct Waiting {
 }
 
 /// The comment on a message that a rule or faults met.
-pub(super) fn comment_on(rule: Option<Arc<str>>, met: &Met) -> Option<Arc<str>> {
-    match (rule, met.is_empty()) {
+pub(super) fn comment_on(rule: Option<Arc<str>>, applied: &AppliedFaults) -> Option<Arc<str>> {
+    match (rule, applied.is_empty()) {
         (rule, true) => rule,
-        (None, false) => Some(format!("fault: {met}").into()),
-        (Some(rule), false) => Some(format!("{rule}; fault: {met}").into()),
+        (None, false) => Some(format!("fault: {applied}").into()),
+        (Some(rule), false) => Some(format!("{rule}; fault: {applied}").into()),
     }
 }

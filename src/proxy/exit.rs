@@ -11,9 +11,9 @@ use super::carried::{Carried, Content, Waiting, comment_on};
 use super::connection::ConnectionId;
 use super::connections::Connections;
 use super::i2cp;
-use super::report::{Added, FaultReport, index};
+use super::report::{AddedLatency, FaultReport, index};
 use super::unproven::{Passage, Unproven};
-use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
+use crate::fault::{AppliedFaults, Engine, FaultSpec, Faults, LaneEvent};
 use crate::net::Side;
 use crate::units::whole_micros;
 
@@ -90,33 +90,33 @@ impl Exit {
         now: Instant,
         waiting: Waiting,
         connections: &mut Connections,
-    ) -> Met {
+    ) -> AppliedFaults {
         let Waiting {
             connection: id,
             from,
             carried,
         } = waiting;
         let Some(connection) = connections.get(id) else {
-            return Met::default();
+            return AppliedFaults::default();
         };
         let engine = &mut self.engines[index(connection.direction(from))];
         if !engine.spec().acts_on_messages() && engine.is_idle() {
             self.pass_on(id, from, carried, now, connections);
-            return Met::default();
+            return AppliedFaults::default();
         }
         let doubted_bytes = carried.doubted_bytes;
         match carried.content {
             Content::Message { .. } => {
-                let met = engine.submit(now, (id, from), carried);
-                if met.is_end() {
+                let applied = engine.submit(now, (id, from), carried);
+                if applied.is_end() {
                     self.unproven.lose(id, doubted_bytes);
                 }
-                met
+                applied
             }
             // Faults are for messages; these would end a session.
             Content::Frame(_) | Content::End => {
                 engine.submit_end(now, (id, from), carried);
-                Met::default()
+                AppliedFaults::default()
             }
         }
     }
@@ -208,7 +208,7 @@ impl Exit {
             to,
             bytes,
             missing_bytes: carried.missing_bytes,
-            comment: comment_on(carried.comment.clone(), &carried.met),
+            comment: comment_on(carried.comment.clone(), &carried.faults),
             due,
         });
     }
@@ -282,7 +282,7 @@ impl Exit {
         self.added.saturating_record(micros);
     }
 
-    pub(super) fn added(&self) -> Added {
+    pub(super) fn added(&self) -> AddedLatency {
         let at = |quantile| {
             if self.added.is_empty() {
                 0
@@ -290,7 +290,7 @@ impl Exit {
                 self.added.value_at_quantile(quantile)
             }
         };
-        Added {
+        AddedLatency {
             count: self.added.len(),
             p50: at(0.5),
             p99: at(0.99),

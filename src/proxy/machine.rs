@@ -22,7 +22,7 @@ use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
 use crate::endpoint::AddressProof;
-use crate::fault::{Faults, Met, Parcelled as _};
+use crate::fault::{AppliedFaults, Faults, Parcelled as _};
 use crate::net::Side;
 use crate::select::filter::{FilterHint, HintText};
 use crate::time::Timestamp;
@@ -252,10 +252,10 @@ impl Proxy {
         let number = self.recent.as_ref().map(Recent::last);
         let is_held = self.waiting_room.is_paused() || fate.until.is_some();
         let is_dropped = fate.dropped;
-        let met = self.follow(now, waiting, conversation, fate);
-        self.last_comment = comment_on(rule, &met);
+        let applied = self.follow(now, waiting, conversation, fate);
+        self.last_comment = comment_on(rule, &applied);
         if let (Some(recent), Some(number)) = (&mut self.recent, number) {
-            let became = match (is_dropped || met.is_end(), is_held) {
+            let became = match (is_dropped || applied.is_end(), is_held) {
                 (true, _) => Became::Dropped,
                 (false, true) => Became::Held,
                 (false, false) => Became::Passed,
@@ -286,8 +286,8 @@ impl Proxy {
         waiting: Waiting,
         conversation: Option<ConversationId>,
         fate: Fate,
-    ) -> Met {
-        let mut met = Met::default();
+    ) -> AppliedFaults {
+        let mut applied = AppliedFaults::default();
         let (id, from) = (waiting.connection, waiting.from);
         let comment = waiting.carried.comment.clone();
         if fate.dropped {
@@ -309,14 +309,14 @@ impl Proxy {
                         }
                     }
                     (Some(delay), None) => self.waiting_room.delay(now + delay, waiting),
-                    (None, None) => met = self.go_on(now, waiting),
+                    (None, None) => applied = self.go_on(now, waiting),
                 }
             }
         }
         for (direction, bytes) in fate.injected {
             self.inject(now, id, conversation, direction, bytes, comment.clone());
         }
-        met
+        applied
     }
 
     /// Makes a message of our own.
@@ -362,10 +362,10 @@ impl Proxy {
     }
 
     /// Past the rules: on to the faults, unless everything is held. Returns which it met.
-    fn go_on(&mut self, now: Instant, waiting: Waiting) -> Met {
+    fn go_on(&mut self, now: Instant, waiting: Waiting) -> AppliedFaults {
         if self.waiting_room.is_paused() {
             self.waiting_room.queue(waiting);
-            Met::default()
+            AppliedFaults::default()
         } else {
             self.exit.enter(now, waiting, &mut self.connections)
         }

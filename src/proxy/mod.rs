@@ -31,7 +31,9 @@ pub use self::connection::ConnectionId;
 pub use self::exit::ProxyOutput;
 pub use self::machine::{Proxy, ProxyOptions};
 pub(crate) use self::report::mean_us;
-pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, rule_json};
+pub use self::report::{
+    AddedLatency, DirectionReport, FaultReport, ProxyReport, RuleReport, rule_json,
+};
 pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};
 
 #[cfg(test)]

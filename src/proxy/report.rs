@@ -24,12 +24,12 @@ pub struct ProxyReport {
     /// Connections to the server that failed.
     pub failed_connections: u64,
     /// Time that the proxy itself added, in microseconds.
-    pub added_us: Added,
+    pub added_us: AddedLatency,
 }
 
 /// Percentiles of a time, in microseconds; 0 where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Added {
+pub struct AddedLatency {
     /// Number of measurements.
     pub count: u64,
     /// Half are below.

@@ -6,7 +6,7 @@ use super::style::{Style, put_duration};
 use crate::capture::{InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{Meaning, MessageEvent};
-use crate::dissect::{Decided, FlowReport};
+use crate::dissect::{DetectionSource, FlowReport};
 use crate::net::Transport;
 use crate::record::Reading;
 use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds, text_of};
@@ -173,9 +173,9 @@ impl FlowLine {
         put(out, self.report.carrier.framing());
         put(
             out,
-            match self.report.decided {
-                Decided::ByContent => " by content",
-                Decided::ByRule => " by rule",
+            match self.report.detection {
+                DetectionSource::Content => " by content",
+                DetectionSource::Rule => " by rule",
             },
         );
         if progress == Reading::GoesOn {

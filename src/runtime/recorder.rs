@@ -15,7 +15,7 @@ use crate::capture::{LinkType, Packet};
 use crate::carrier::FlowDirection;
 use crate::dissect::flow_direction::side_of;
 use crate::net::Side;
-use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
+use crate::net::synthetic::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::new_file;
 use crate::time::Timestamp;
 

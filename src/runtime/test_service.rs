@@ -19,7 +19,7 @@ use super::conform_error::ConformError;
 use super::signals::Signals;
 use super::socket::{self, Addresses};
 use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};
-use crate::replay::inject::{MAX_PAYLOAD_BYTES, sequence};
+use crate::replay::inject::{MAX_SCRIPT_PAYLOAD_BYTES, sequence};
 
 /// Time for a client that is tested to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -295,7 +295,7 @@ async fn next_command(stream: &mut TcpStream) -> io::Result<Option<Command>> {
 /// that is not the sequence's.
 async fn take(stream: &mut TcpStream, open: &mut Open, count: usize) -> io::Result<usize> {
     let mut taken = Vec::new();
-    let mut all = AsyncReadExt::take(&mut *stream, count.min(MAX_PAYLOAD_BYTES) as u64);
+    let mut all = AsyncReadExt::take(&mut *stream, count.min(MAX_SCRIPT_PAYLOAD_BYTES) as u64);
     // The answer names the bytes that have come by then: the peer is judged by them.
     if let Ok(ended) = timeout(TAKING_TIME, all.read_to_end(&mut taken)).await {
         ended?;

@@ -17,7 +17,7 @@ use super::outgoing::{Attempts, Lane, Outgoing};
 use super::pacer::Pacer;
 use super::peers::Peers;
 use super::self_test::Probe;
-use super::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
+use super::{MAX_GZIP_BYTES, MAX_MESSAGE_BYTES};
 use crate::carrier::i2cp::gzip::{Deflater, Inflater};
 use crate::carrier::i2cp::{EncodeError, FrameItem, FrameReader, Message, PROTOCOL_BYTE, Sender};
 use crate::keys::Keys;
@@ -407,7 +407,7 @@ fn send_frame(
 ) -> Result<Vec<u8>, SendError> {
     let mut payload = Vec::new();
     deflater.deflate(message, &mut payload);
-    if payload.len() > MAX_PAYLOAD_BYTES {
+    if payload.len() > MAX_GZIP_BYTES {
         return Err(SendError::PayloadTooLong(payload.len()));
     }
     // Length 4, type 1, session 2, length of the payload 4 and nonce 4 are the rest of the frame

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
+use super::{MAX_GZIP_BYTES, MAX_MESSAGE_BYTES};
 use crate::carrier::Problem;
 use crate::carrier::i2cp::{EncodeError, MappingError, MessageError, MessageStatus};
 use crate::wire::DestinationHash;
@@ -85,7 +85,7 @@ pub enum SendError {
     #[error("a message is at most {MAX_MESSAGE_BYTES} bytes, not {0}")]
     TooLong(usize),
     /// The message in gzip is longer than routers take.
-    #[error("a payload is at most {MAX_PAYLOAD_BYTES} bytes, not {0}")]
+    #[error("a payload is at most {MAX_GZIP_BYTES} bytes, not {0}")]
     PayloadTooLong(usize),
     /// It does not fit into a frame.
     #[error("the message does not fit into a frame")]

@@ -80,7 +80,7 @@ pub use crate::wire::MAX_MESSAGE_BYTES;
 
 /// The longest payload that is given to a router, in bytes of gzip. i2pd 2.45.1
 /// crashes on some 62,600.
-pub const MAX_PAYLOAD_BYTES: usize = 61_000;
+pub const MAX_GZIP_BYTES: usize = 61_000;
 
 #[cfg(test)]
 mod tests;

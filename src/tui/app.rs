@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::page::Page;
-use super::{Form, Head, Key, LadderLine, SortKey, SortOrder, Source, Talk, Task};
+use super::{ExportFormat, Key, Ladder, LadderLine, MessageLine, SortKey, SortOrder, Source, Task};
 
 /// Rows that a search looks at before the screen is drawn again.
 const ROWS_A_STEP: usize = 2_000;
@@ -84,7 +84,7 @@ pub(super) struct Cursor {
 pub(super) enum Screen {
     Ladder {
         number: u32,
-        talk: Talk,
+        ladder: Ladder,
         cursor: Cursor,
     },
     Message(Page),
@@ -106,7 +106,7 @@ pub(super) struct Prompt {
 pub(super) enum Asked {
     Search,
     Filter,
-    Path(Form),
+    Path(ExportFormat),
 }
 
 /// A search in the list that goes on.
@@ -280,9 +280,13 @@ impl App {
             Key::Char('f') => return Ok(self.ask(Asked::Filter, self.typed.clone())),
             Key::Char('n') => return self.search(Way::Down, source),
             Key::Char('N') => return self.search(Way::Up, source),
-            Key::Char('w') => return Ok(self.ask(Asked::Path(Form::Packets), String::new())),
-            Key::Char('E') => return Ok(self.ask(Asked::Path(Form::Streams), String::new())),
-            Key::Char('H') => return Ok(self.ask(Asked::Path(Form::Page), String::new())),
+            Key::Char('w') => {
+                return Ok(self.ask(Asked::Path(ExportFormat::Packets), String::new()));
+            }
+            Key::Char('E') => {
+                return Ok(self.ask(Asked::Path(ExportFormat::Streams), String::new()));
+            }
+            Key::Char('H') => return Ok(self.ask(Asked::Path(ExportFormat::Page), String::new())),
             Key::Char('p') => {
                 self.paused_at = match self.paused_at {
                     None => Some(source.count()),
@@ -364,14 +368,14 @@ impl App {
                 Ok(Task::Filter(text))
             }
             Asked::Path(_) if text.is_empty() => Ok(Task::None),
-            Asked::Path(form) => {
+            Asked::Path(format) => {
                 let numbers = self.selection(source)?;
                 if numbers.is_empty() {
                     self.message = "there is no conversation to write".to_owned();
                     return Ok(Task::None);
                 }
                 Ok(Task::Write {
-                    form,
+                    format,
                     path: text,
                     numbers,
                 })
@@ -416,8 +420,8 @@ impl App {
                     self.tick(source);
                 }
             }
-            Some(Screen::Ladder { talk, cursor, .. }) => {
-                let texts = talk.steps.iter().map(|step| match step {
+            Some(Screen::Ladder { ladder, cursor, .. }) => {
+                let texts = ladder.steps.iter().map(|step| match step {
                     LadderLine::Message(head) => format!("{} {}", head.label, head.info),
                     LadderLine::Finding(level, text) => format!("{level} {text}"),
                 });
@@ -518,17 +522,17 @@ impl App {
         let number = source.row(self.list.at)?.number;
         self.screens.push(Screen::Ladder {
             number,
-            talk: source.talk(number)?,
+            ladder: source.ladder(number)?,
             cursor: Cursor::default(),
         });
         Ok(())
     }
 
     fn follow(&mut self, number: u32, source: &mut dyn Source) -> io::Result<()> {
-        let said = source.follow(number)?;
+        let chunks = source.follow(number)?;
         let title = format!("Stream of c{number}");
         self.screens
-            .push(Screen::Stream(Page::of_stream(title, said)));
+            .push(Screen::Stream(Page::of_stream(title, chunks)));
         Ok(())
     }
 
@@ -544,19 +548,19 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::Ladder {
                 number,
-                talk,
+                ladder,
                 cursor,
             }) => {
                 let number = *number;
                 if let Some(by) = movement(key, lines) {
-                    cursor.step(by, talk.steps.len());
+                    cursor.step(by, ladder.steps.len());
                     return Ok(());
                 }
                 let clicked = match key {
                     Key::Click(line) if line >= 2 => {
                         let at = cursor.top + usize::from(line) - 2;
                         let is_second = at == cursor.at;
-                        cursor.at = at.min(talk.steps.len().saturating_sub(1));
+                        cursor.at = at.min(ladder.steps.len().saturating_sub(1));
                         is_second
                     }
                     _ => false,
@@ -591,10 +595,10 @@ impl App {
 
     /// Moves the cursor of the ladder to the next message or the one before.
     fn step_to_message(&mut self, by: isize) {
-        if let Some(Screen::Ladder { talk, cursor, .. }) = self.screens.last_mut() {
+        if let Some(Screen::Ladder { ladder, cursor, .. }) = self.screens.last_mut() {
             let mut at = cursor.at;
             while let Some(next) = at.checked_add_signed(by)
-                && let Some(step) = talk.steps.get(next)
+                && let Some(step) = ladder.steps.get(next)
             {
                 at = next;
                 if matches!(step, LadderLine::Message(_)) {
@@ -618,11 +622,11 @@ impl App {
     }
 
     /// The message under the cursor of the ladder, or that of the finding there.
-    fn message_at_cursor(&self) -> Option<Head> {
-        let Some(Screen::Ladder { talk, cursor, .. }) = self.screens.last() else {
+    fn message_at_cursor(&self) -> Option<MessageLine> {
+        let Some(Screen::Ladder { ladder, cursor, .. }) = self.screens.last() else {
             return None;
         };
-        let above = talk.steps.get(..=cursor.at)?;
+        let above = ladder.steps.get(..=cursor.at)?;
         above.iter().rev().find_map(|step| match step {
             LadderLine::Message(head) => Some(head.clone()),
             LadderLine::Finding(..) => None,

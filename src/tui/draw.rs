@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::app::{App, Asked, Cursor, Screen};
 use super::page::{Page, Tone, wrapped};
-use super::{Form, Head, LadderLine, Row, SortKey, SortOrder, Source, Talk};
+use super::{ExportFormat, Ladder, LadderLine, MessageLine, Row, SortKey, SortOrder, Source};
 use crate::conversation::Level;
 use crate::report::grid::cut;
 use crate::report::titles;
@@ -182,9 +182,9 @@ impl App {
         self.put_title(sheet, source);
         match self.screens.last_mut() {
             None => self.put_list(sheet, source),
-            Some(Screen::Ladder { talk, cursor, .. }) => {
-                cursor.keep_on_screen(lines, talk.steps.len());
-                put_ladder(sheet, talk, *cursor, lines);
+            Some(Screen::Ladder { ladder, cursor, .. }) => {
+                cursor.keep_on_screen(lines, ladder.steps.len());
+                put_ladder(sheet, ladder, *cursor, lines);
             }
             Some(Screen::Message(page) | Screen::Stream(page) | Screen::Help(page)) => {
                 put_page(sheet, page, lines);
@@ -303,9 +303,9 @@ impl App {
             let asked = match prompt.what {
                 Asked::Search => "/",
                 Asked::Filter => "filter (-Y): ",
-                Asked::Path(Form::Packets) => "write packets to (.pcapng): ",
-                Asked::Path(Form::Streams) => "export streams to directory: ",
-                Asked::Path(Form::Page) => "write report to (.html): ",
+                Asked::Path(ExportFormat::Packets) => "write packets to (.pcapng): ",
+                Asked::Path(ExportFormat::Streams) => "export streams to directory: ",
+                Asked::Path(ExportFormat::Page) => "write report to (.html): ",
             };
             // The end of a long line is where the cursor is.
             let room = self.columns.saturating_sub(columns_of(asked) + 1);
@@ -360,14 +360,14 @@ fn aligned(text: &str, width: usize, align: Align, charset: Charset) -> String {
     }
 }
 
-fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) {
-    let mut title = talk.title.clone();
-    if talk.left_out > 0 {
-        title += &format!("  ({} messages before these not shown)", talk.left_out);
+fn put_ladder(sheet: &mut Sheet<'_>, ladder: &Ladder, cursor: Cursor, lines: usize) {
+    let mut title = ladder.title.clone();
+    if ladder.left_out > 0 {
+        title += &format!("  ({} messages before these not shown)", ladder.left_out);
     }
     sheet.put(1, &title, BOLD);
-    let lanes = lanes_for(talk, usize::from(sheet.area.width));
-    let steps = talk.steps.iter().enumerate().skip(cursor.top).take(lines);
+    let lanes = lanes_for(ladder, usize::from(sheet.area.width));
+    let steps = ladder.steps.iter().enumerate().skip(cursor.top).take(lines);
     for (line, (at, step)) in steps.enumerate() {
         let (text, style) = match step {
             LadderLine::Message(head) => (ladder_line(head, lanes, sheet.charset), Style::new()),
@@ -387,8 +387,8 @@ fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) 
 
 /// Columns between the lanes: as many as the longest label needs, but at most half of a wide
 /// screen.
-fn lanes_for(talk: &Talk, screen: usize) -> usize {
-    let labels = talk.steps.iter().map(|step| match step {
+fn lanes_for(ladder: &Ladder, screen: usize) -> usize {
+    let labels = ladder.steps.iter().map(|step| match step {
         LadderLine::Message(head) => columns_of(&head.label) + 6,
         LadderLine::Finding(..) => 0,
     });
@@ -396,7 +396,7 @@ fn lanes_for(talk: &Talk, screen: usize) -> usize {
 }
 
 /// `    0.004000  │◀──── ACK 111111 → ffffff ────│ accepted`
-fn ladder_line(head: &Head, lanes: usize, charset: Charset) -> String {
+fn ladder_line(head: &MessageLine, lanes: usize, charset: Charset) -> String {
     let (bar, dash, left, right) = match charset {
         Charset::Unicode => ("│", "─", "◀", "▶"),
         Charset::Ascii => ("|", "-", "<", ">"),

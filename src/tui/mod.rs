@@ -66,8 +66,8 @@ pub(crate) enum Task {
     Filter(String),
     /// Write these conversations.
     Write {
-        /// The form.
-        form: Form,
+        /// The format.
+        format: ExportFormat,
         /// The path.
         path: String,
         /// Their numbers.
@@ -75,9 +75,9 @@ pub(crate) enum Task {
     },
 }
 
-/// The form in which conversations are written.
+/// The format in which conversations are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ExportFormat {
     /// Packets (`-w`).
     Packets,
     /// Streams in files (`--export`).
@@ -134,7 +134,7 @@ pub(crate) struct Row {
 
 /// The messages of a conversation, without their bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Talk {
+pub(crate) struct Ladder {
     /// `c1  111111/ffffff  server closed`.
     pub(crate) title: String,
     /// Messages and findings, in the order of the capture.
@@ -147,14 +147,14 @@ pub(crate) struct Talk {
 #[derive(Clone, Debug)]
 pub(crate) enum LadderLine {
     /// A message.
-    Message(Head),
+    Message(MessageLine),
     /// Something odd.
     Finding(Level, String),
 }
 
 /// A message in a ladder; all texts are escaped.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
+pub(crate) struct MessageLine {
     /// Its place in the source.
     pub(crate) place: u64,
     /// Its number.
@@ -180,7 +180,7 @@ pub(crate) struct Detail {
 
 /// Data from one side.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct StreamChunk {
     /// Their direction.
     pub(crate) direction: Option<Direction>,
     /// Their time and length.
@@ -219,7 +219,7 @@ pub(crate) trait Source {
     ///
     /// # Errors
     /// They cannot be read.
-    fn talk(&mut self, number: u32) -> io::Result<Talk>;
+    fn ladder(&mut self, number: u32) -> io::Result<Ladder>;
 
     /// All of one message.
     ///
@@ -231,7 +231,7 @@ pub(crate) trait Source {
     ///
     /// # Errors
     /// It cannot be read.
-    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>>;
+    fn follow(&mut self, number: u32) -> io::Result<Vec<StreamChunk>>;
 }
 
 /// The order in which conversations are sorted.

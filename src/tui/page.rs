@@ -1,6 +1,6 @@
 //! Lines to scroll through: a message, a stream, the keys.
 
-use super::{Detail, Said};
+use super::{Detail, StreamChunk};
 use crate::text::escape::columns_of;
 use crate::text::wrap;
 use crate::wire::Direction;
@@ -68,18 +68,18 @@ impl Page {
         }
     }
 
-    pub(super) fn of_stream(title: String, said: Vec<Said>) -> Self {
+    pub(super) fn of_stream(title: String, chunks: Vec<StreamChunk>) -> Self {
         let mut lines = Vec::new();
-        for one in said {
+        for chunk in chunks {
             lines.push(Line {
-                text: one.head,
+                text: chunk.head,
                 tone: Tone::Heading,
             });
-            let tone = match one.direction {
+            let tone = match chunk.direction {
                 Some(Direction::ServerToClient) => Tone::Server,
                 _ => Tone::Client,
             };
-            lines.extend(one.lines.into_iter().map(|text| Line { text, tone }));
+            lines.extend(chunk.lines.into_iter().map(|text| Line { text, tone }));
         }
         Self {
             title,

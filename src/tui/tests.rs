@@ -64,12 +64,12 @@ impl Source for Made {
         Ok(())
     }
 
-    fn talk(&mut self, number: u32) -> io::Result<Talk> {
+    fn ladder(&mut self, number: u32) -> io::Result<Ladder> {
         if number == 13 {
             return Err(io::Error::other("the disk is gone"));
         }
         let head = |at: u64| {
-            LadderLine::Message(Head {
+            LadderLine::Message(MessageLine {
                 place: at,
                 number: at,
                 time: format!("0.00{at}"),
@@ -86,7 +86,7 @@ impl Source for Made {
             Level::Warn,
             "ms.no_close: none".to_owned(),
         ));
-        Ok(Talk {
+        Ok(Ladder {
             title: format!("c{number}"),
             steps,
             left_out: 0,
@@ -100,8 +100,8 @@ impl Source for Made {
         })
     }
 
-    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>> {
-        Ok(vec![Said {
+    fn follow(&mut self, number: u32) -> io::Result<Vec<StreamChunk>> {
+        Ok(vec![StreamChunk {
             direction: Some(Direction::ClientToServer),
             head: "→ 0.1  3 B".to_owned(),
             lines: vec![format!("what c{number} said"), "größe 漢字".repeat(40)],
@@ -195,23 +195,23 @@ fn a_search_goes_on_step_by_step_and_can_be_ended() {
 #[test]
 fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
     let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
-    let write = |form, path: &str, numbers: &[u32]| Task::Write {
-        form,
+    let write = |format, path: &str, numbers: &[u32]| Task::Write {
+        format,
         path: path.to_owned(),
         numbers: numbers.to_vec(),
     };
     assert_eq!(
         press(&mut app, &mut source, "jwx.pcapng\n"),
-        write(Form::Packets, "x.pcapng", &[2])
+        write(ExportFormat::Packets, "x.pcapng", &[2])
     );
     assert_eq!(
         press(&mut app, &mut source, " j Ex\n"),
-        write(Form::Streams, "x", &[2, 4])
+        write(ExportFormat::Streams, "x", &[2, 4])
     );
     // Unmarked again; in a ladder it is the conversation that is shown.
     assert_eq!(
         press(&mut app, &mut source, "ugjj\nHx.html\n"),
-        write(Form::Page, "x.html", &[3])
+        write(ExportFormat::Page, "x.html", &[3])
     );
     assert_eq!(press(&mut app, &mut source, "wx\x1b"), Task::None);
     assert_eq!(press(&mut app, &mut source, "w\n"), Task::None);

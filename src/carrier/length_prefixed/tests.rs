@@ -96,7 +96,7 @@ fn messages_that_no_receiver_accepts_are_not_encoded() {
     for (prefix, bytes) in [
         (Prefix::U32, 0),
         (Prefix::U16, 0),
-        (Prefix::U32, MAX_MESSAGE_BYTES + 1),
+        (Prefix::U32, MAX_PREFIXED_BYTES + 1),
         (Prefix::U16, 65_536),
         (Prefix::U32, usize::MAX),
     ] {
@@ -192,7 +192,7 @@ fn a_length_of_zero_behind_two_bytes_is_told_and_the_place_is_found_again() {
 
 #[test]
 fn the_longest_message_passes_and_one_byte_more_is_a_bad_prefix() {
-    for (prefix, most) in [(Prefix::U32, MAX_MESSAGE_BYTES), (Prefix::U16, 65_535)] {
+    for (prefix, most) in [(Prefix::U32, MAX_PREFIXED_BYTES), (Prefix::U16, 65_535)] {
         let message = vec![0xa0; most];
         let bytes = stream(prefix, &[message.clone(), vec![0xff]]);
         let chunks: Vec<_> = bytes.chunks(1460).map(Step::Bytes).collect();

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::tui::Form;
+use crate::tui::ExportFormat;
 
 /// The result of a job.
 pub(super) enum JobResult {
@@ -98,17 +98,17 @@ impl Jobs {
     }
 
     /// Writes conversations.
-    pub(super) fn write(&self, form: Form, path: String, numbers: &[u32]) {
+    pub(super) fn write(&self, format: ExportFormat, path: String, numbers: &[u32]) {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
-        let (flag, mut arguments) = match form {
-            Form::Packets if self.source == Source::Live => {
+        let (flag, mut arguments) = match format {
+            ExportFormat::Packets if self.source == Source::Live => {
                 let text =
                     "packets of a live capture are not kept; E and H write streams and reports";
                 return self.send_message(text.to_owned());
             }
-            Form::Packets => ("-w", self.arguments.clone()),
-            Form::Streams => ("--export", self.records_argument()),
-            Form::Page => ("--html", self.records_argument()),
+            ExportFormat::Packets => ("-w", self.arguments.clone()),
+            ExportFormat::Streams => ("--export", self.records_argument()),
+            ExportFormat::Page => ("--html", self.records_argument()),
         };
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
         self.spawn(move || {

@@ -417,12 +417,12 @@ impl Screen {
                 }
             },
             Task::Write {
-                form,
+                format,
                 path,
                 numbers,
             } => {
                 self.app.show_message(format!("writing {path}"));
-                self.jobs.write(form, path, &numbers);
+                self.jobs.write(format, path, &numbers);
             }
         }
         Ok(Goes::On)

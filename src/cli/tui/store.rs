@@ -19,7 +19,9 @@ use crate::report::ladder::{info, label};
 use crate::report::style::{Style, TimeWriter, put_duration, put_size};
 use crate::text::escape::escape_lines;
 use crate::text::write::{put_seconds, text_of};
-use crate::tui::{Detail, Head, LadderLine, Row, Said, SortKey, SortOrder, Source, Talk};
+use crate::tui::{
+    Detail, Ladder, LadderLine, MessageLine, Row, SortKey, SortOrder, Source, StreamChunk,
+};
 use crate::units::counted;
 use crate::wire::{Direction, FrameKind};
 
@@ -425,19 +427,19 @@ impl Source for Store {
         self.arrange()
     }
 
-    fn talk(&mut self, number: u32) -> io::Result<Talk> {
+    fn ladder(&mut self, number: u32) -> io::Result<Ladder> {
         let (chain, left_out) = self.chain(number)?;
         let mut places = chain
             .iter()
             .filter(|(_, entry)| entry.kind == Kind::Message)
             .map(|(place, _)| *place);
-        let mut talk = Talk {
+        let mut ladder = Ladder {
             title: match number {
                 0 => "Messages outside of conversations".to_owned(),
                 number => format!("c{number}"),
             },
             left_out,
-            ..Talk::default()
+            ..Ladder::default()
         };
         let mut times = TimeWriter::new(self.style.times);
         for record in self.records(&chain)? {
@@ -445,7 +447,7 @@ impl Source for Store {
                 Record::Message(message) => {
                     let event = message.event();
                     let bytes = payload(&event.message).len();
-                    talk.steps.push(LadderLine::Message(Head {
+                    ladder.steps.push(LadderLine::Message(MessageLine {
                         place: places.next().unwrap_or(0),
                         number: event.number,
                         time: text_of(|out| times.put(&event, out)),
@@ -456,23 +458,23 @@ impl Source for Store {
                 }
                 Record::Finding(finding) => {
                     let text = format!("{}: {}", finding.code, self.style.escaped(&finding.text));
-                    talk.steps.push(LadderLine::Finding(finding.level, text));
+                    ladder.steps.push(LadderLine::Finding(finding.level, text));
                 }
                 Record::Conversation(one) => {
-                    talk.title += &format!(
+                    ladder.title += &format!(
                         "  {}, {}, {}",
                         one.state,
                         one.carrier.name(),
                         text_of(|out| put_duration(out, one.duration_ns(), self.style.charset))
                     );
                     if let Some(peer) = one.peer_view {
-                        talk.title += &format!(", on the router's other side {peer}");
+                        ladder.title += &format!(", on the router's other side {peer}");
                     }
                 }
                 Record::Summary(_) => {}
             }
         }
-        Ok(talk)
+        Ok(ladder)
     }
 
     fn message(&mut self, place: u64) -> io::Result<Detail> {
@@ -508,17 +510,17 @@ impl Source for Store {
         Ok(detail)
     }
 
-    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>> {
+    fn follow(&mut self, number: u32) -> io::Result<Vec<StreamChunk>> {
         let (chain, left_out) = self.chain(number)?;
-        let mut said = Vec::new();
-        let note = |text: String| Said {
+        let mut chunks = Vec::new();
+        let note = |text: String| StreamChunk {
             direction: None,
             head: text,
             lines: Vec::new(),
         };
         if left_out > 0 {
             let before = counted(left_out, "message");
-            said.push(note(format!("({before} before these not shown)")));
+            chunks.push(note(format!("({before} before these not shown)")));
         }
         let mut room = MAX_STREAM_BYTES;
         let mut times = TimeWriter::new(self.style.times);
@@ -542,7 +544,7 @@ impl Source for Store {
                 _ => self.style.charset.right_arrow(),
             };
             let time = text_of(|out| times.put(&event, out));
-            said.push(Said {
+            chunks.push(StreamChunk {
                 direction: event.direction,
                 head: format!("{arrow} {time}  {} B", payload.len()),
                 lines: text_of(|out| escape_lines(shown, self.style.charset, out))
@@ -552,14 +554,14 @@ impl Source for Store {
                     .collect(),
             });
             if shown.len() < payload.len() {
-                said.push(note("(what follows is not shown)".to_owned()));
+                chunks.push(note("(what follows is not shown)".to_owned()));
                 break;
             }
         }
-        if said.is_empty() {
-            said.push(note("no data".to_owned()));
+        if chunks.is_empty() {
+            chunks.push(note("no data".to_owned()));
         }
-        Ok(said)
+        Ok(chunks)
     }
 }
 

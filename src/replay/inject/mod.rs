@@ -29,7 +29,7 @@ pub use self::executor::{Executor, InjectOutput, StepReport, StepResult};
 pub use self::parse::{Files, parse, sequence};
 pub(in crate::replay) use self::parse::{Vocabulary, parse_with};
 pub use self::script::{
-    Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Script, Step, Want,
+    Action, Expect, Expected, Id, MAX_SCRIPT_PAYLOAD_BYTES, Payload, Script, Step, Want,
 };
 pub use self::taken::Taker;
 

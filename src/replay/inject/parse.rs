@@ -8,7 +8,9 @@ use bytes::Bytes;
 
 use super::error::ScriptError;
 use super::notation;
-use super::script::{Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Script, Step, Want};
+use super::script::{
+    Action, Expect, Expected, Id, MAX_SCRIPT_PAYLOAD_BYTES, Payload, Script, Step, Want,
+};
 use super::text::{Fail, Read, c_string, fail, literal_id, pattern, skip, time, variable, word};
 use crate::wire::{FrameType, StreamId};
 
@@ -241,7 +243,9 @@ impl Parser<'_, '_> {
             Payload::Bytes(from_hex(input, digits)?)
         } else if let Some(path) = text.strip_prefix('@') {
             match (self.files)(path) {
-                Ok(bytes) if bytes.len() <= MAX_PAYLOAD_BYTES => Payload::Bytes(bytes.into()),
+                Ok(bytes) if bytes.len() <= MAX_SCRIPT_PAYLOAD_BYTES => {
+                    Payload::Bytes(bytes.into())
+                }
                 Ok(bytes) => return fail(input, too_long(bytes.len())),
                 Err(error) => return fail(input, format!("cannot read {path}: {}", lower(&error))),
             }
@@ -453,7 +457,7 @@ fn type_byte(name: &str) -> Option<FrameType> {
 
 fn length<'s>(at: &'s str, digits: &str) -> Result<usize, nom::Err<Fail<'s>>> {
     let problem = match digits.parse::<usize>() {
-        Ok(count) if count <= MAX_PAYLOAD_BYTES => return Ok(count),
+        Ok(count) if count <= MAX_SCRIPT_PAYLOAD_BYTES => return Ok(count),
         Ok(count) => too_long(count),
         Err(_) => "a length is a number of bytes".to_owned(),
     };
@@ -461,7 +465,7 @@ fn length<'s>(at: &'s str, digits: &str) -> Result<usize, nom::Err<Fail<'s>>> {
 }
 
 fn too_long(bytes: usize) -> String {
-    format!("{bytes} bytes are more than the {MAX_PAYLOAD_BYTES} of a payload")
+    format!("{bytes} bytes are more than the {MAX_SCRIPT_PAYLOAD_BYTES} of a payload")
 }
 
 /// The rest behind a keyword, if it comes next.

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use crate::wire::{FrameType, HEADER_BYTES, StreamId};
 
 /// The longest payload that a script may ask for.
-pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+pub const MAX_SCRIPT_PAYLOAD_BYTES: usize = 1 << 20;
 
 /// Steps in their order. Every variable has a value where it is used, and
 /// every `repeat` its `end`.

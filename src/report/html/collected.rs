@@ -33,7 +33,7 @@ pub const MAX_LOOSE: usize = 200;
 pub const MAX_MESSAGES: usize = 20_000;
 
 /// Payload bytes in the page.
-pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
+pub const MAX_PAGE_PAYLOAD_BYTES: usize = 8 << 20;
 
 pub(super) const LIMITS: Limits = Limits {
     messages: 1_000,
@@ -115,7 +115,9 @@ impl Collected {
             let both = || std::iter::once(first).chain(other);
             let more_messages: usize = both().map(|over| over.log.messages().len()).sum();
             let more_bytes: usize = both().map(|over| over.log.kept_bytes()).sum();
-            if messages + more_messages > MAX_MESSAGES || bytes + more_bytes > MAX_PAYLOAD_BYTES {
+            if messages + more_messages > MAX_MESSAGES
+                || bytes + more_bytes > MAX_PAGE_PAYLOAD_BYTES
+            {
                 continue;
             }
             messages += more_messages;

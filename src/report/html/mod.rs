@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 use collected::Collected;
 pub use collected::{
-    MAX_CONVERSATIONS, MAX_FINDINGS, MAX_LOOSE, MAX_MESSAGES, MAX_PAYLOAD_BYTES, MAX_ROWS,
+    MAX_CONVERSATIONS, MAX_FINDINGS, MAX_LOOSE, MAX_MESSAGES, MAX_PAGE_PAYLOAD_BYTES, MAX_ROWS,
 };
 use page::Page;
 use picture::{Over, Row};

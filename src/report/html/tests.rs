@@ -104,7 +104,7 @@ fn ladders_end_where_the_page_has_as_many_messages_or_bytes_as_it_may() {
     }
     // Beside the five bytes that each of them has.
     let long = [&short[..], &[b'x'; 60_000]].concat();
-    let room = MAX_PAYLOAD_BYTES / 60_005;
+    let room = MAX_PAGE_PAYLOAD_BYTES / 60_005;
     assert!(room < MAX_CONVERSATIONS);
     assert_eq!(ladders(room as u64 + 3, 1, &long), room);
 }
