@@ -24,7 +24,7 @@ use crate::record::tally::Totals;
 use crate::report::heading::link_type_title;
 use crate::report::near::put_near_flow;
 use crate::report::reporter::Reporter;
-use crate::text::escape::escaped;
+use crate::text::escape::{columns_of, escaped};
 use crate::units::counted;
 
 /// The result of reading.
@@ -88,7 +88,7 @@ pub(super) fn conclude(
     write_packets(options, plan, packets)?;
     report_comments_left_out(unsaid);
     if options.output.is_table() && io::stdout().is_terminal() {
-        print_hint(options, inputs)?;
+        print_hint(options, inputs, done.counts.conversations)?;
     }
     for path in options.output.written_files() {
         terminal::print_line(format_args!("{PROGRAM}: wrote {}", path.display()));
@@ -215,20 +215,28 @@ fn failures(fail_on: Option<FailOn>, totals: &Totals) -> Vec<String> {
         .collect()
 }
 
-/// One obvious next command.
-fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
+/// One obvious next command, where there are conversations for it.
+fn print_hint(options: &DumpOptions, inputs: &[InputInfo], conversations: u64) -> io::Result<()> {
     let ([input], Input::Files(_)) = (inputs, &options.input) else {
         return Ok(());
     };
     let path = input.path.to_string_lossy();
-    if path != "-" {
-        let path = escaped(path.as_bytes(), options.output.style.charset);
-        writeln!(
-            io::stdout(),
-            "try: {PROGRAM} {path} -z follow,c1    or    --html report.html"
-        )?;
+    if path == "-" || conversations == 0 {
+        return Ok(());
     }
-    Ok(())
+    let style = &options.output.style;
+    let path = escaped(path.as_bytes(), style.charset);
+    writeln!(io::stdout(), "{}", hint(&path, style.width))
+}
+
+/// The same, in two lines where one is too long.
+fn hint(path: &str, width: usize) -> String {
+    let command = format!("try: {PROGRAM} {path} -z follow,c1");
+    let line = format!("{command}    or    --html report.html");
+    if columns_of(&line) <= width {
+        return line;
+    }
+    format!("{command}\n or: {PROGRAM} {path} --html report.html")
 }
 
 /// The warning when something that may hold messages was not read.
@@ -347,5 +355,23 @@ fn report_unread_links(inputs: &[InputInfo]) {
                 link_type_title(LinkType::Other(number))
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_too_long_for_one_line_has_two() {
+        assert_eq!(
+            hint("a.pcap", 80),
+            "try: ministream-dump a.pcap -z follow,c1    or    --html report.html"
+        );
+        assert_eq!(
+            hint("captures/spec-samples.pcap", 80),
+            "try: ministream-dump captures/spec-samples.pcap -z follow,c1\n \
+             or: ministream-dump captures/spec-samples.pcap --html report.html"
+        );
     }
 }
