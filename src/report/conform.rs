@@ -129,7 +129,7 @@ impl ConformReport {
                     };
                     detail(name, &message_text(message, style.charset));
                 }
-                detail("protocol", &format!("\"{}\"", report.case.sentence));
+                detail("protocol", &format!("\"{}\"", report.case.quotation()));
             }
         }
     }

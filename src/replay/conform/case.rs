@@ -101,6 +101,11 @@ pub(super) enum Check {
 }
 
 impl Case {
+    /// The sentence without its markup: emphasis, names of bytes, and cells of a table.
+    pub fn quotation(&self) -> String {
+        self.sentence.replace(['*', '`'], "").replace(" | ", ", ")
+    }
+
     /// The messages sent and expected in this dialect; `None` if there are none.
     pub fn script(&self, dialect: Dialect) -> Option<Script> {
         let text = match (self.check, dialect) {

@@ -77,6 +77,8 @@ fn every_sentence_stands_in_the_page_about_the_protocol() {
             case.id,
             case.sentence
         );
+        let quotation = case.quotation();
+        assert!(!quotation.contains(['*', '`', '|']), "{quotation}");
     }
 }
 

@@ -136,7 +136,7 @@ fn put_case(report: &CaseReport, outcome: Verdict, style: &Style, out: &mut Vec<
     );
     put_markup_text(out, case.title);
     put(out, "</span></summary>\n<blockquote>");
-    put_markup_text(out, case.sentence);
+    put_markup_text(out, &case.quotation());
     put(out, "</blockquote>\n");
     match &report.result {
         CaseResult::Passed => {}
