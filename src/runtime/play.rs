@@ -42,8 +42,12 @@ pub(super) trait Machine {
     /// The link to a peer, or to all, is gone.
     fn lost(&mut self, now: Instant, peer: Option<Peer>) -> Loss;
     fn stop(&mut self, now: Instant);
-    /// The event waited for when nothing happens, if it is worth a notice.
+    /// A notice of what is waited for when nothing happens, if it is worth one.
     fn waits_for(&self) -> Option<String>;
+    /// What ends such a wait.
+    fn comes(&self) -> &'static str {
+        "it goes on"
+    }
 }
 
 /// The meaning of a loss to a machine.
@@ -220,7 +224,7 @@ impl Driver<'_> {
             link.poll_flush(cx);
             let now = Instant::now();
             if moved {
-                self.quiet.end(now);
+                self.quiet.end(now, machine);
             }
             if self.signals.poll_recv(cx).is_ready() {
                 self.driving.interrupted = true;
@@ -307,10 +311,10 @@ impl Quiet {
     }
 
     /// Something moved.
-    fn end(&mut self, now: Instant) {
+    fn end(&mut self, now: Instant, machine: &dyn Machine) {
         if self.is_announced {
             let waited = now.duration_since(self.since).as_secs_f64();
-            info!(target: NOTICE, "waited {waited:.1} s");
+            info!(target: NOTICE, "{}, after {waited:.1} s", machine.comes());
         }
         self.since = now;
         self.is_announced = false;
@@ -327,7 +331,7 @@ impl Quiet {
         }
         self.is_announced = true;
         if let Some(waiting) = machine.waits_for() {
-            info!(target: NOTICE, "waiting: {waiting}");
+            info!(target: NOTICE, "{waiting}");
         } else {
             self.is_announced = false;
             self.since = now;
@@ -388,7 +392,7 @@ impl Machine for Playing<'_> {
     fn waits_for(&self) -> Option<String> {
         let stats = self.player.stats();
         Some(format!(
-            "{} messages sent and {} heard so far; the next is due later, or an answer is missing",
+            "waiting: {} messages sent and {} heard so far; the next is due later, or an answer is missing",
             stats.sent_messages, stats.received_messages
         ))
     }
@@ -463,7 +467,11 @@ impl Machine for Serving<'_> {
     }
 
     fn waits_for(&self) -> Option<String> {
-        Some("for a client's request; Ctrl-C ends the mock".to_owned())
+        Some("waiting for a client's request; Ctrl-C ends the mock".to_owned())
+    }
+
+    fn comes(&self) -> &'static str {
+        "a request came"
     }
 }
 
@@ -534,7 +542,7 @@ impl Machine for Injecting<'_> {
     fn waits_for(&self) -> Option<String> {
         let (sent, received) = (self.executor.sent_count(), self.executor.received_count());
         Some(format!(
-            "{sent} messages sent and {received} heard so far; the script waits"
+            "waiting: {sent} messages sent and {received} heard so far; the script waits"
         ))
     }
 }

@@ -286,6 +286,46 @@ fn a_mock_that_nobody_called_ends_well_with_ctrl_c_and_sighup() {
 }
 
 #[test]
+fn a_mock_says_what_it_waits_for_and_at_its_end_what_it_played() {
+    let mut child = Command::new(PROGRAM)
+        .args([
+            "mock",
+            SAMPLES,
+            "--carrier",
+            "tcp://127.0.0.1:0",
+            "--topspeed",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut ready = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    BufRead::read_line(&mut out, &mut ready).expect("it is ready");
+    let carrier = ready
+        .trim_end()
+        .split_once("carrier=")
+        .expect("its carrier")
+        .1;
+    let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    BufRead::read_line(&mut told, &mut line).expect("it says so");
+    let waits = "notice: waiting for a client's request; Ctrl-C ends the mock\n";
+    assert!(line.ends_with(waits), "{line}");
+    let output = run(&["replay", SAMPLES, "--topspeed", "--carrier", carrier]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("its end");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(rest.contains("notice: a request came, after "), "{rest}");
+    let last = rest.lines().last().expect("a summary");
+    assert_eq!(
+        last,
+        "ministream-replay: 3 conversations played, 0 not matched"
+    );
+}
+
+#[test]
 fn a_named_conversation_that_does_not_exist_is_an_error() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let ndjson = directory.path().join("dump.ndjson");

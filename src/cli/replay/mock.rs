@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::error::{ReplayError, print_lost, print_warning};
+use super::error::{ReplayError, print_lost, print_note, print_warning};
 use super::logging;
 use super::peer::{self, Others};
 use super::play::show;
@@ -14,6 +14,7 @@ use crate::endpoint::Limits;
 use crate::replay::mock::{MAX_OPEN, Matched, Mock, MockOptions, MockOutcome};
 use crate::replay::{Masks, MidStream, ResultCounts, Verdict};
 use crate::runtime::{Peer, Role, Signals, mock};
+use crate::units::counted;
 use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay mock`.
@@ -52,6 +53,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::with_origins(&loaded.recording, options, masks, seed, Peer::origin);
     let mut tally = ResultCounts::default();
+    let mut unmatched = 0;
     let driving = peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
@@ -59,6 +61,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         let mut suggested = BTreeSet::new();
         let driving = mock(opened, &mut signals, &mut server, &mut |outcome| {
             tally.add(outcome.result);
+            unmatched += u64::from(outcome.matched == Matched::Not);
             for mask in &outcome.suggested_masks {
                 if suggested.insert(mask.clone()) {
                     print_warning(format_args!(
@@ -74,6 +77,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
     for mask in server.masks().unused() {
         print_warning(format_args!("mask {mask} never matched anything"));
     }
+    print_note(summary(tally.total(), unmatched));
     let checks = match tally.verdict() {
         Verdict::Passed => Ending::Fine,
         // Nobody came before it was ended, as an endpoint is.
@@ -88,6 +92,15 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         None => Ending::Fine,
     };
     Ok(loaded.ending.max(checks).max(transport))
+}
+
+/// The last line: of all conversations those that were played, and those that nothing recorded fits.
+fn summary(total: u64, unmatched: u64) -> String {
+    if total == 0 {
+        return "no conversation came".to_owned();
+    }
+    let played = counted(total - unmatched, "conversation");
+    format!("{played} played, {unmatched} not matched")
 }
 
 /// One line about an incoming conversation.
