@@ -1,10 +1,25 @@
 //! When signals are one request to end, and when somebody insists.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Signals within this time are one request: timeout(1) sends its signal to the program and
 /// then to the program's group, a terminal and a shell may each send theirs.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
+
+/// Whether a terminal may have echoed `^C`, and no line was begun since.
+static ECHOED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that Ctrl-C was pressed, perhaps.
+pub(crate) fn note_echo() {
+    ECHOED.store(true, Ordering::Relaxed);
+}
+
+/// Whether the next line on a terminal stands behind an echo; asked once for each.
+#[cfg(feature = "dump")]
+pub(crate) fn take_echo() -> bool {
+    ECHOED.swap(false, Ordering::Relaxed)
+}
 
 /// The requests to end so far.
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ use super::records::RecordInput;
 use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink, StepSource, ThreadedSink};
+use crate::end_request::note_echo;
 use crate::field::Field;
 use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
@@ -235,6 +236,7 @@ fn read(
     let interrupt = is_caught.then(Interrupt::catch).transpose()?;
     loop {
         if interrupt.as_ref().is_some_and(Interrupt::is_asked_for) {
+            note_echo();
             print_warning("interrupted; what was read so far is written");
             end = EndOfInput::Stopped;
             ending = ending.max(Ending::Interrupted);

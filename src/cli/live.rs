@@ -16,12 +16,13 @@ use super::limits::Budget;
 use super::live_input::LiveInput;
 use super::options::DumpOptions;
 use super::pager::Results;
-use super::terminal::print_line;
+use super::terminal::{is_behind_echo, print_line};
 use crate::capture::{
     LiveCapture, LiveInterface, LivePoll, LiveStats, Packet, PacketSource, PcapngWriter,
 };
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
+use crate::end_request::note_echo;
 use crate::export::output::OutputWriter;
 use crate::export::packets::{LiveScope, PacketPlan};
 use crate::report::heading::link_type_title;
@@ -75,6 +76,12 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         });
         if signals.show_tables.swap(false, Ordering::Relaxed) {
             reporter.show_tables_so_far(&dissector.tracked())?;
+        }
+    }
+    if signals.stop.is_asked_for() {
+        note_echo();
+        if is_behind_echo() {
+            drop(io::stderr().write_all(b"\n"));
         }
     }
     let stats = source.stats().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
+use crate::end_request::take_echo;
 use crate::report::style::Colouring;
 use crate::text::escape::{Charset, escape};
 use crate::text::wrap::put_wrapped;
@@ -27,13 +28,21 @@ pub(crate) fn print_line(line: fmt::Arguments<'_>) {
 pub(crate) fn wrapped_line(line: fmt::Arguments<'_>) -> String {
     let line = without_controls(&format!("{line}\n"));
     let columns = terminal_size::terminal_size_of(io::stderr());
+    // Behind the echo of Ctrl-C it would be too long by two columns.
+    let begin = if is_behind_echo() { "\n" } else { "" };
     match columns {
         Some((columns, _)) if !line.trim_start().starts_with("help: ") => {
             let width = usize::from(columns.0).max(MIN_WIDTH);
-            text_of(|out| put_wrapped(&line, width, out))
+            begin.to_owned() + &text_of(|out| put_wrapped(&line, width, out))
         }
-        _ => line,
+        _ => begin.to_owned() + &line,
     }
+}
+
+/// Whether standard error is a terminal on which the next line stands behind the echo of Ctrl-C;
+/// asked once for each.
+pub(crate) fn is_behind_echo() -> bool {
+    io::stderr().is_terminal() && take_echo()
 }
 
 /// Text in which no character drives a terminal: a name of a file may have any.

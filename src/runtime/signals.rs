@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::service_manager::notify_stopping;
-use crate::end_request::EndRequests;
+use crate::end_request::{EndRequests, note_echo};
 
 /// Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug)]
@@ -61,6 +61,9 @@ impl Signals {
             let hung_up = self.on_hangup == OnHangup::Ends && self.hangup.poll_recv(cx).is_ready();
             if !(interrupted || terminated || hung_up) {
                 return Poll::Pending;
+            }
+            if interrupted {
+                note_echo();
             }
             if self.requests.begins_with(Instant::now()) {
                 notify_stopping();

@@ -231,6 +231,16 @@ fn ctrl_c_leaves_the_view_of_less_in_place() {
 }
 
 #[test]
+fn behind_the_echo_of_ctrl_c_a_line_begins_anew() {
+    needs!("script");
+    let mock = format!("ministream-replay mock {SAMPLES} --carrier tcp://127.0.0.1:0");
+    let mut session = Session::start(shell(24, &[], &format!("trap : INT; {mock}")));
+    session.wait_for("ready mock");
+    session.press_until(b"\x03", "^C\r\nministream-replay: no conversation came\r\n");
+    session.wait_for("code=0");
+}
+
+#[test]
 fn less_passes_colours_on() {
     needs!("script", "less");
     let line = format!("ministream-dump {SAMPLES}");

@@ -156,6 +156,9 @@ fn nothing_but_unanswered_syns_keeps_no_client_from_ending_at_once() {
         // What waits is otherwise given 5 s.
         let took = asked.elapsed();
         assert!(took < Duration::from_secs(3), "{carrier}: {took:?}");
+        // What they had to say is lost.
+        let totals = "3 conversations, 0 B sent, 0 B received, 0 refused, 3 failed\n";
+        assert!(client.log().ends_with(totals), "{}", client.log());
         for stream in streams {
             // An application takes no end for an answer.
             read_to_reset(stream);

@@ -409,6 +409,9 @@ pub(super) fn show(lines: &[u8]) {
     // On a terminal the lines of the log come first that were written first. Elsewhere nobody
     // waits for a log.
     if io::stdout().is_terminal() && io::stderr().is_terminal() {
+        if terminal::is_behind_echo() {
+            line_queue::stderr().push(b"\n");
+        }
         logging::catch_up();
     }
     line_queue::stdout().push(lines);

@@ -222,6 +222,8 @@ impl Conversations {
             end if end.leg().is_some() && (end != End::DrainTimeout || summary.answer_expected) => {
                 self.metrics.failed_count += 1;
             }
+            // Given up on a signal, or by its application, with something still to say.
+            End::Aborted if summary.unsent_bytes > 0 => self.metrics.failed_count += 1,
             _ => {}
         }
         if let Some(record) = self.records.remove(&handle) {
