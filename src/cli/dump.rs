@@ -111,7 +111,7 @@ fn learn_outcomes(options: &mut DumpOptions, files: &[PathBuf]) -> Result<(), Du
     if filter.tests_conversations() {
         let mut outcomes = filter.outcomes();
         if let Some(records) = RecordInput::open(files)? {
-            records.pass(&mut outcomes)?;
+            records.pass_with_unfinished(&mut outcomes)?;
         } else {
             let mut source = decoded(options, files.to_vec(), Trouble::ReportedLater)?;
             read(options, &mut source, &mut outcomes, Trouble::ReportedLater)?;

@@ -37,6 +37,7 @@ mod tui;
 #[cfg(not(feature = "tui"))]
 #[path = "no_tui.rs"]
 mod tui;
+mod unfinished;
 mod values;
 
 use std::ffi::OsString;

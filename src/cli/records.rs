@@ -8,6 +8,7 @@ use super::conclusion::{Done, conclude};
 use super::error::{DumpError, print_warning};
 use super::exit::Ending;
 use super::options::DumpOptions;
+use super::unfinished::Unfinished;
 use crate::conversation::{ConversationId, EndOfInput};
 use crate::dissect::{DissectCounts, NearFlows, Sink};
 use crate::ndjson::NdjsonError;
@@ -61,6 +62,20 @@ impl RecordInput {
     /// Gives `sink` the contents of the records.
     pub(super) fn pass(mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<(), DumpError> {
         self.pass_records(sink).map(drop)
+    }
+
+    /// The same; where the records end early, the conversations are among them that have no record
+    /// yet.
+    pub(super) fn pass_with_unfinished(
+        mut self,
+        sink: &mut impl Sink<Error = io::Error>,
+    ) -> Result<(), DumpError> {
+        let mut unfinished = Unfinished::before(sink);
+        let passed = self.pass_records(&mut unfinished)?;
+        if passed.summary.is_none() {
+            unfinished.report()?;
+        }
+        Ok(())
     }
 
     /// Writes the output that the options ask for.

@@ -23,6 +23,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "dump")]
+use super::MeaningKind;
 use super::{FindingCode, Level};
 use crate::wire::Direction;
 
@@ -57,6 +59,29 @@ impl ConversationState {
         Self::NoAnswer,
         Self::MidStream,
     ];
+
+    /// The state after a message with this meaning, for whoever has nothing but messages: what passes
+    /// without one, as an answer that never comes, they do not tell.
+    #[cfg(feature = "dump")]
+    pub(crate) fn after(
+        before: Option<Self>,
+        meaning: MeaningKind,
+        direction: Option<Direction>,
+    ) -> Self {
+        match (before, meaning) {
+            (None, MeaningKind::Opens) => Self::SynSent,
+            (None, _) => Self::MidStream,
+            (Some(Self::SynSent), MeaningKind::Accepts) => Self::Open,
+            (Some(Self::SynSent), MeaningKind::Refuses) => Self::Refused,
+            (Some(Self::SynSent | Self::Open), MeaningKind::Closes) => match direction {
+                Some(Direction::ServerToClient) => Self::ServerClosed,
+                _ => Self::ClientClosed,
+            },
+            // The close was an empty ACK.
+            (Some(Self::ServerClosed), MeaningKind::Carries) => Self::Open,
+            (Some(before), _) => before,
+        }
+    }
 
     /// Its name in the JSON records: `server_closed`.
     pub const fn name(self) -> &'static str {

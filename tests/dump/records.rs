@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::run::{Run, SAMPLES, capture, command, dump, pipe};
+use crate::run::{Run, SAMPLES, capture, command, dump, pipe, run};
 
 fn captures() -> Vec<String> {
     let root = format!("{}/captures", env!("CARGO_MANIFEST_DIR"));
@@ -147,6 +147,52 @@ fn records_that_end_early_are_shown_up_to_there_at_every_line() {
         let summary: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
         assert_eq!(summary["exit_code"], 3);
         assert_eq!(shown, count + 1);
+    }
+}
+
+#[test]
+fn conversations_without_their_records_are_filtered_by_what_their_messages_tell() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("early.ndjson");
+    let early = path.to_str().unwrap();
+    for name in [
+        "spec-samples",
+        "spec-samples-i2cp",
+        "udp-close-crossing",
+        "udp-empty-ack-closes",
+        "udp-empty-ack-goes-on",
+        "udp-data-after-close",
+        "udp-refused-3-bytes",
+        "tcp-mid-stream",
+    ] {
+        let capture = format!("captures/{name}.pcap");
+        let all = run(["-T", "ndjson", &capture]).ok();
+        let is_early = |line: &&str| {
+            let kinds = ["conversation", "summary"];
+            !kinds
+                .iter()
+                .any(|kind| line.starts_with(&format!("{{\"record\":\"{kind}\"")))
+        };
+        let lines: String = all.split_inclusive('\n').filter(is_early).collect();
+        fs::write(&path, lines).unwrap();
+        for filter in [
+            "state == refused",
+            "state == open",
+            "state == client_closed",
+            "state == server_closed",
+            "state == mid_stream",
+            "handshake > 1ms",
+            "duration > 100ms",
+            "conv.first_byte_us > 1000",
+            "conv.c2s.payload_bytes > 10",
+            "conv.s2c.message_count > 0",
+            "conv.finding_count > 0",
+        ] {
+            let with = |input: &str| run([input, "-Y", filter, "-T", "fields", "-e", "n"]);
+            let told = with(early);
+            assert_eq!(told.code, Some(3), "{}", told.stderr);
+            assert_eq!(told.stdout, with(&capture).ok(), "{name}: {filter}");
+        }
     }
 }
 

@@ -265,6 +265,16 @@ fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
     }));
     writer.write_all(first).unwrap();
     terminal.shows("  c2 ");
+    // What a conversation came to is known before its record is there.
+    terminal.type_in("fstate == refused");
+    terminal.press("Enter");
+    let screen = terminal.shows("filter: state == refused");
+    assert!(
+        screen.contains("  c2  ") && !screen.contains("  c1  "),
+        "{screen}"
+    );
+    terminal.press("Escape");
+    terminal.shows("  c1  ");
     terminal.type_in("p");
     terminal.shows("PAUSED");
     writer.write_all(rest).unwrap();

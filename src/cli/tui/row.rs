@@ -177,23 +177,10 @@ impl RowState {
 
     /// The state until its own record is there, which on an idle link may take long.
     fn undergo(&mut self, meaning: MeaningKind, direction: Option<Direction>) {
-        self.state = match (self.state, meaning) {
-            (None, MeaningKind::Opens) if self.messages == 1 => Some(ConversationState::SynSent),
-            (Some(ConversationState::SynSent), MeaningKind::Accepts) => {
-                self.handshake_us = Some(self.duration_us);
-                Some(ConversationState::Open)
-            }
-            (Some(ConversationState::SynSent), MeaningKind::Refuses) => {
-                Some(ConversationState::Refused)
-            }
-            (Some(ConversationState::SynSent | ConversationState::Open), MeaningKind::Closes) => {
-                Some(match direction {
-                    Some(Direction::ServerToClient) => ConversationState::ServerClosed,
-                    _ => ConversationState::ClientClosed,
-                })
-            }
-            (state, _) => state,
-        };
+        if (self.state, meaning) == (Some(ConversationState::SynSent), MeaningKind::Accepts) {
+            self.handshake_us = Some(self.duration_us);
+        }
+        self.state = Some(ConversationState::after(self.state, meaning, direction));
     }
 
     pub(super) fn count_finding(&mut self, head: &[u8]) {

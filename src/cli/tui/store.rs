@@ -667,8 +667,7 @@ mod tests {
                 &[opens, (5, "c2s", "closes"), (6, "s2c", "accepts")],
                 "client closed, -",
             ),
-            // Without its SYN only its record says what it came to.
-            (&[accepts, (9_000, "s2c", "closes")], "not over, -"),
+            (&[accepts, (9_000, "s2c", "closes")], "mid-stream, -"),
         ] {
             assert_eq!(shown(Scope::Whole, lines), state, "{lines:?}");
             assert_eq!(shown(Scope::Selected, lines), "not over, -");
