@@ -124,6 +124,45 @@ impl<L: Layout> Framer<L> {
         bytes: &[u8],
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if let Position::Lost(lost) = &mut self.position {
+            lost.search.begin_part();
+        }
+        self.take(bytes, emit)
+    }
+
+    /// Takes the next bytes of the stream, which are a whole segment as it was sent.
+    #[inline]
+    pub(super) fn push_segment<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Position::Lost(lost) = &mut self.position {
+            lost.search.begin_segment(self.buffer.len());
+        }
+        self.take(bytes, emit)
+    }
+
+    /// The place in the other direction of the stream is known. Behind a missed start, whole
+    /// frames that begin and end with segments are believed from now on.
+    pub(super) fn join<E>(
+        &mut self,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.recover(Search::join, emit)
+    }
+
+    /// Whether it is known from bytes where the next frame begins.
+    pub(super) const fn is_in_place(&self) -> bool {
+        matches!(self.position, Position::Boundary | Position::Inside { .. })
+    }
+
+    #[inline]
+    fn take<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let rest = self.follow(bytes, emit)?;
         if matches!(self.position, Position::Lost(_)) {
             self.buffer.extend_from_slice(rest);
@@ -174,7 +213,10 @@ impl<L: Layout> Framer<L> {
             _ => Position::Lost(Box::new(Lost {
                 since: if skipped == 0 { self.offset } else { since },
                 skipped,
-                search: Search::from_origin(),
+                search: match (&self.position, missing) {
+                    (Position::Start, None) => Search::from_missed_start(),
+                    _ => Search::from_origin(),
+                },
             })),
         };
         Ok(())

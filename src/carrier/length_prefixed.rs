@@ -120,6 +120,11 @@ pub struct LengthError {
 /// behind the gap. At the next gap or the end of the stream one fewer is
 /// enough, and the end of a message at the end of what is known counts as one.
 /// Until then at most 4 messages are held.
+///
+/// One message is enough if it is all of a segment and its contents
+/// [prove it](Plausibility::proves_place). Behind a missed start (a first gap of unknown size),
+/// once the place in the other direction is [known](Self::join), whole messages that begin with
+/// a segment and end with one are, too: 1 with [`Prefix::U32`], 2 with [`Prefix::U16`].
 #[derive(Debug)]
 pub struct Decoder<P = Plausible> {
     framer: Framer<Prefixed<P>>,
@@ -175,6 +180,31 @@ impl<P: Plausibility> Decoder<P> {
         self.framer.push(bytes, &mut |cut| emit(item(prefix, cut)))
     }
 
+    /// Takes the next bytes, which are a whole segment as it was sent.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn push_segment<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer
+            .push_segment(bytes, &mut |cut| emit(item(prefix, cut)))
+    }
+
+    /// The place in the other direction is known: see [above](Self#finding-the-place-again). To be
+    /// called again behind each gap; does nothing where the place is known or nothing follows
+    /// from that.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn join<E>(&mut self, emit: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer.join(&mut |cut| emit(item(prefix, cut)))
+    }
+
     /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     ///
     /// # Errors
@@ -200,6 +230,11 @@ impl<P: Plausibility> Decoder<P> {
     ) -> Result<(), E> {
         let prefix = self.framer.layout().prefix;
         self.framer.cut(missing, &mut |cut| emit(item(prefix, cut)))
+    }
+
+    /// Whether bytes showed where the next message begins, and none were lost since.
+    pub const fn is_in_place(&self) -> bool {
+        self.framer.is_in_place()
     }
 
     /// Whether nobody knows where the next message begins.
@@ -266,6 +301,10 @@ impl<P: Plausibility> Layout for Prefixed<P> {
 
     fn worth(&self, _frame: &[u8]) -> usize {
         1
+    }
+
+    fn proves_alone(&self, frame: &[u8]) -> bool {
+        self.plausible.proves_place(&frame[self.prefix.bytes()..])
     }
 
     fn trusts_first(&self) -> bool {

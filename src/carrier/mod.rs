@@ -8,7 +8,8 @@
 //! [gaps](length_prefixed::Decoder::gap) where the capture has none. A direction whose beginning is
 //! not in the capture begins with a gap of unknown size. Their items go to a callback whose error
 //! ends the work; after such an error a decoder is of no further use. How the bytes are cut into
-//! pushes never changes what is found.
+//! pushes never changes what is found, but for
+//! [pushes of whole segments](length_prefixed::Decoder::push_segment).
 //!
 //! ```
 //! use ministream::carrier::Item;
@@ -55,6 +56,13 @@ pub type Plausible = fn(prefix: &[u8], length: usize) -> bool;
 pub trait Plausibility {
     /// Whether `prefix` may begin a message of `length` bytes.
     fn is_plausible(&self, prefix: &[u8], length: usize) -> bool;
+
+    /// Whether `message`, a whole one that is all of a TCP segment, can be nothing else, so that
+    /// its place in the stream is that of a message.
+    fn proves_place(&self, message: &[u8]) -> bool {
+        let _ = message;
+        false
+    }
 }
 
 impl Plausibility for Plausible {

@@ -43,6 +43,12 @@ pub(super) fn is_ours_on_i2cp(message: &[u8]) -> bool {
     looks_like_message(message, message.len()) && (!is_syn || Destination::split(payload).is_ok())
 }
 
+/// Whether a whole message is a SYN with a destination and nothing else.
+pub(super) fn is_syn_with_destination(message: &[u8]) -> bool {
+    let payload = message.get(HEADER_BYTES..).unwrap_or_default();
+    message.first() == Some(&FrameType::SYN.0) && is_destination(payload, message.len())
+}
+
 /// Whether the whole payload is one destination and nothing else.
 fn is_destination(payload: &[u8], length: usize) -> bool {
     payload.len() + HEADER_BYTES == length

@@ -7,11 +7,13 @@ use super::channels::{Channels, Forgets};
 use super::findings::{about_connection, from_problem};
 use super::flow_direction::side_of;
 use super::passage::{Event, Passage, Passed};
-use super::recognise::is_ours_on_i2cp;
+use super::recognise::{is_ours_on_i2cp, is_syn_with_destination};
 use crate::carrier::detect::{CarrierVerdict, Piece};
 use crate::carrier::i2cp::gzip::Inflater;
 use crate::carrier::i2cp::{self, I2cpItem, Sender, SessionStatus};
-use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
+use crate::carrier::{
+    Carrier, Extent, FlowDirection, Item, Plausibility, length_prefixed, segment,
+};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, DetailName, FindingCode, FindingDetail, I2cpSession,
 };
@@ -58,6 +60,10 @@ impl Plausibility for Ministreaming {
     #[inline]
     fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
         looks_like_message(prefix, length)
+    }
+
+    fn proves_place(&self, message: &[u8]) -> bool {
+        is_syn_with_destination(message)
     }
 }
 
@@ -309,9 +315,35 @@ impl Streams {
         let from = piece.from();
         match &mut self.decoder {
             Decoder::Prefixed(channel, decoders) => {
-                let (channel, decoder) = (*channel, &mut decoders[from.index()]);
+                let channel = *channel;
+                let [one, other] = decoders;
+                let (decoder, peer) = match from {
+                    FlowDirection::Forward => (one, other),
+                    FlowDirection::Backward => (other, one),
+                };
                 let emit = &mut |item: Item<'_>| hand_on(arrival, channel, from, item, passage);
                 match piece {
+                    Piece::Bytes { bytes, extent, .. } if self.missed_start => {
+                        let was_lost = decoder.is_lost();
+                        let peer_ended = self.ended[from.reversed().index()];
+                        if was_lost && peer.is_in_place() && !peer_ended {
+                            decoder.join(emit)?;
+                        }
+                        match extent {
+                            Extent::WholeSegment => decoder.push_segment(bytes, emit)?,
+                            Extent::CutSegment(_) | Extent::PartOfSegment => {
+                                decoder.push(bytes, emit)?;
+                            }
+                        }
+                        // What proves a place in one direction holds for what waits in the other.
+                        if was_lost && decoder.is_in_place() && peer.is_lost() {
+                            let from = from.reversed();
+                            peer.join(&mut |item: Item<'_>| {
+                                hand_on(arrival, channel, from, item, passage)
+                            })?;
+                        }
+                        Ok(())
+                    }
                     Piece::Bytes { bytes, .. } => decoder.push(bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(missing, emit),
                     Piece::Cut { missing, .. } => {

@@ -424,3 +424,31 @@ fn datagrams_whose_original_length_was_rewritten_are_read_as_cut() {
         }
     }
 }
+
+#[test]
+fn a_capture_that_begins_on_an_idle_connection_shows_its_first_conversation_as_it_was() {
+    // Behind a length of 2 bytes, an ACK alone proves no place.
+    for prefix in [Prefix::U32] {
+        let [from, to] = addresses(false);
+        let mut wire = Wire::new(Link::ETHERNET);
+        let mut flow = TcpFlow::new(from, to);
+        for end in [End::Client, End::Server] {
+            flow.send_unseen(end, &[0; 1_000]);
+        }
+        let destination = [&Random::new(7).bytes(384)[..], &[0; 3]].concat();
+        let mut exchange = exchange(0);
+        exchange[0] = client(0, syn(id(0x11_1111), &destination));
+        for sent in &exchange {
+            flow.send(&mut wire, sent.from, &prefix.before(&sent.message));
+            flow.acknowledge(&mut wire, sent.from.opposite());
+        }
+        let recording = read(&wire);
+        // The first is shown when it is acknowledged, since others might come before it.
+        let packets: Vec<u64> = recording.messages.iter().map(|seen| seen.packet).collect();
+        let bytes: Vec<_> = recording.messages.iter().map(|seen| &seen.bytes).collect();
+        let sent: Vec<_> = exchange.iter().map(|sent| &sent.message).collect();
+        assert_eq!(bytes, sent, "{prefix:?}");
+        assert_eq!(packets, [2, 3, 5, 7, 9, 11], "{prefix:?}");
+        assert_eq!(odd(&recording), []);
+    }
+}

@@ -13,7 +13,9 @@
 //! - an opening alone: nothing, and nothing against us either, because the text allows any
 //!   key in it. When nothing else passes, openings from one side with different ids are
 //!   enough: 3, or 2 behind lengths or with one key;
-//! - an opening with an I2P destination that is as long as its certificate says: 6;
+//! - an opening with an I2P destination that is as long as its certificate says: 6; in a
+//!   connection whose beginning is not in the capture, one that is all of a segment is even
+//!   enough to find its place behind a length;
 //! - a message whose length is one of few, an ACK of 7 bytes: 3; of 4 bytes (a close): 2;
 //!   but 0 when all its bytes are text (`QUIT`);
 //! - a message whose id is that of another, different message in the same direction: 2,

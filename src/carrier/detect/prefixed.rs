@@ -4,7 +4,7 @@ use super::evidence::{Evidence, Framing};
 use super::held::Piece;
 use super::{CarrierVerdict, Protocol, Standing, Trace, Unanswered};
 use crate::carrier::length_prefixed::{Decoder, Prefix};
-use crate::carrier::{FlowDirection, Item, Plausible, Problem};
+use crate::carrier::{Extent, FlowDirection, Item, Plausible, Problem};
 
 /// The longest first message of an unknown type behind a 2-byte length. Text,
 /// TLS and most else read as 2-byte lengths above this, and are refused at
@@ -17,7 +17,7 @@ pub(super) struct Trial {
     prefix: Prefix,
     plausible: Plausible,
     evidence: Evidence,
-    decoders: [Decoder; 2],
+    decoders: [Decoder<Protocol>; 2],
     heads: [Head; 2],
     out: bool,
 }
@@ -61,8 +61,8 @@ impl Trial {
             plausible: protocol.plausible,
             evidence: Evidence::new(protocol, framing),
             decoders: [
-                Decoder::new(prefix, protocol.plausible),
-                Decoder::new(prefix, protocol.plausible),
+                Decoder::with_rule(prefix, protocol),
+                Decoder::with_rule(prefix, protocol),
             ],
             heads: [Head::empty(), Head::empty()],
             out: false,
@@ -107,6 +107,11 @@ impl Trial {
         };
         let decoder = &mut self.decoders[from.index()];
         let weighed = match piece {
+            Piece::Bytes {
+                bytes,
+                extent: Extent::WholeSegment,
+                ..
+            } => decoder.push_segment(bytes, &mut weigh),
             Piece::Bytes { bytes, .. } => decoder.push(bytes, &mut weigh),
             Piece::Cut { missing, .. } => decoder.cut(missing, &mut weigh),
             Piece::Gap { missing, .. } => {

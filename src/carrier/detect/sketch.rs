@@ -1,6 +1,6 @@
 //! The predicates by which a detector distinguishes messages of our protocol from others.
 
-use crate::carrier::Plausible;
+use crate::carrier::{Plausibility, Plausible};
 
 /// The protocol's predicates, lent to carriers, which do not know it.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +9,18 @@ pub struct Protocol {
     pub plausible: Plausible,
     /// Classifies the message.
     pub recognise: Recognise,
+}
+
+impl Plausibility for Protocol {
+    #[inline]
+    fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
+        (self.plausible)(prefix, length)
+    }
+
+    fn proves_place(&self, message: &[u8]) -> bool {
+        (self.recognise)(message, message.len())
+            .is_some_and(|sketch| sketch.kind == Kind::Destination)
+    }
 }
 
 /// Classifies a message by the first bytes known of it and its whole length in bytes. `None` where

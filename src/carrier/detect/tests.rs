@@ -279,6 +279,28 @@ fn a_single_syn_is_enough_on_every_carrier() {
 }
 
 #[test]
+fn a_single_syn_decides_at_once_in_the_middle_of_a_connection() {
+    let missed = Piece::Gap {
+        from: FlowDirection::Forward,
+        missing: None,
+    };
+    for prefix in Prefix::ALL {
+        let [(from, segment)] = &prefixed(prefix, &conversation()[..1])[..] else {
+            panic!("one message is one segment");
+        };
+        for (extent, expected) in [
+            (Extent::WholeSegment, CarrierVerdict::LengthPrefixed(prefix)),
+            (Extent::PartOfSegment, CarrierVerdict::NeedMore),
+        ] {
+            let mut detector = Detector::new(PROTOCOL);
+            detector.push(missed, ());
+            let found = detector.push(bytes_piece(*from, segment, extent), ());
+            assert_eq!(found, expected, "{extent:?}");
+        }
+    }
+}
+
+#[test]
 fn a_first_message_of_unknown_type_does_not_hide_the_later_ones() {
     let mut sent = vec![(FlowDirection::Forward, message([0x77, 1, 2, 3], b"strange"))];
     sent.extend(conversation());

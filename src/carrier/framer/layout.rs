@@ -21,6 +21,12 @@ pub(in crate::carrier) trait Layout {
     /// The worth of a whole and plausible frame, in plausible frames.
     fn worth(&self, frame: &[u8]) -> usize;
 
+    /// Whether `frame`, a whole and plausible one that is all of a segment, proves the place
+    /// in which it stands.
+    fn proves_alone(&self, _frame: &[u8]) -> bool {
+        false
+    }
+
     /// Whether the first frame of a proof is to be believed. It is not where
     /// so little makes a frame plausible that chance bytes may lead to a true one.
     fn trusts_first(&self) -> bool;

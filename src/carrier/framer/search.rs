@@ -25,11 +25,26 @@ pub(super) struct Search {
     origin: Option<usize>,
     /// The next position to look at.
     next: usize,
+    /// Where the bytes that came last begin, if they are a whole segment.
+    segment: Option<usize>,
+    trust: Trust,
     /// By their starts.
     candidates: BTreeMap<usize, Candidate>,
     /// Bytes that must be known before there is more to say of the candidate that starts there, the
     /// fewest first. Each candidate waits once.
     waiting: BinaryHeap<Reverse<(usize, usize)>>,
+}
+
+/// What is believed beside runs of frames that are long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Nothing.
+    Frames,
+    /// The search is for the first frame of a direction whose beginning is not in the capture: see
+    /// [`Search::join`].
+    MissedStart,
+    /// Frames that begin and end with segments.
+    Segments,
 }
 
 /// A position from which everything known so far makes sense.
@@ -42,6 +57,9 @@ struct Candidate {
     end: usize,
     /// The worth of the whole frames from `start` to `end`.
     worth: usize,
+    begins_segment: bool,
+    /// Whether its first frame is to be believed whatever the layout says.
+    is_sure: bool,
 }
 
 enum Standing {
@@ -58,9 +76,16 @@ enum Standing {
 struct Known<'a> {
     begin: usize,
     bytes: &'a [u8],
+    segment: Option<usize>,
+    trust: Trust,
 }
 
 impl<'a> Known<'a> {
+    /// Whether a frame that begins there is all of the last segment, if it ends with all bytes.
+    fn is_last_segment(self, start: usize, end: usize) -> bool {
+        self.segment == Some(start) && end == self.end()
+    }
+
     const fn end(self) -> usize {
         self.begin + self.bytes.len()
     }
@@ -73,19 +98,26 @@ impl<'a> Known<'a> {
 impl Search {
     /// The first byte may be a boundary.
     pub(super) const fn from_origin() -> Self {
-        Self::at(Some(0), 0)
+        Self::at(Some(0), 0, Trust::Frames)
+    }
+
+    /// The first byte may be a boundary, and is the first of its direction in the capture.
+    pub(super) const fn from_missed_start() -> Self {
+        Self::at(Some(0), 0, Trust::MissedStart)
     }
 
     /// The first byte is known not to be a boundary.
     pub(super) const fn behind_origin() -> Self {
-        Self::at(None, 1)
+        Self::at(None, 1, Trust::Frames)
     }
 
-    const fn at(origin: Option<usize>, next: usize) -> Self {
+    const fn at(origin: Option<usize>, next: usize, trust: Trust) -> Self {
         Self {
             begin: 0,
             origin,
             next,
+            segment: None,
+            trust,
             candidates: BTreeMap::new(),
             waiting: BinaryHeap::new(),
         }
@@ -98,13 +130,48 @@ impl Search {
         candidates + self.waiting.capacity() * size_of::<Reverse<(usize, usize)>>()
     }
 
+    /// The bytes that come next, behind `held` others, are a whole segment.
+    pub(super) const fn begin_segment(&mut self, held: usize) {
+        self.segment = Some(self.begin + held);
+    }
+
+    /// The bytes that come next are of any segment.
+    pub(super) const fn begin_part(&mut self) {
+        self.segment = None;
+    }
+
+    /// The place in the other direction is known, and so the layout is no chance. A sender writes
+    /// whole frames, so that one that begins with a segment and ends with one is believed where
+    /// the end of all bytes would be enough. Only behind a missed start, since there is nothing
+    /// to compare a place behind a gap with.
+    pub(super) fn join<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
+        if self.trust != Trust::MissedStart {
+            return None;
+        }
+        self.trust = Trust::Segments;
+        let known = self.known(bytes);
+        let first = self
+            .candidates
+            .values_mut()
+            .find(|candidate| candidate.is_whole_segments(layout, known))?;
+        first.is_sure = true;
+        let first = *first;
+        Some(self.believe(layout, first))
+    }
+
+    const fn known<'a>(&self, bytes: &'a [u8]) -> Known<'a> {
+        Known {
+            begin: self.begin,
+            bytes,
+            segment: self.segment,
+            trust: self.trust,
+        }
+    }
+
     /// A proven boundary in `bytes`, which begin where they did at the last call, or behind those
     /// named by [`Self::forget_refuted`], and may have grown.
     pub(super) fn advance<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
-        let known = Known {
-            begin: self.begin,
-            bytes,
-        };
+        let known = self.known(bytes);
         let mut first: Option<Candidate> = None;
         let mut proven = |candidate: Candidate| {
             if first.is_none_or(|first| (candidate.end, candidate.start) < (first.end, first.start))
@@ -133,7 +200,7 @@ impl Search {
         // A candidate has at least one byte behind its header: see `examine`.
         let looked_at = known.end().saturating_sub(layout.header_bytes());
         for start in self.next..looked_at {
-            let mut candidate = Candidate::at(start);
+            let mut candidate = Candidate::at(start, known);
             match candidate.examine(layout, known) {
                 Standing::Open { needed } => {
                     self.candidates.insert(start, candidate);
@@ -182,10 +249,7 @@ impl Search {
         if let Some(proven) = self.advance(layout, bytes) {
             return Some(proven);
         }
-        let known = Known {
-            begin: self.begin,
-            bytes,
-        };
+        let known = self.known(bytes);
         let ends_with_packet = |candidate: &Candidate| {
             let last = known.from(candidate.end);
             let Some(Ok(frame_bytes)) = last
@@ -222,7 +286,9 @@ impl Search {
 
     /// The boundary in the bytes that are still there.
     fn believe<L: Layout>(&self, layout: &L, candidate: Candidate) -> usize {
-        let position = if layout.trusts_first() || Some(candidate.start) == self.origin {
+        let is_believed =
+            candidate.is_sure || layout.trusts_first() || Some(candidate.start) == self.origin;
+        let position = if is_believed {
             candidate.start
         } else {
             candidate.second
@@ -232,13 +298,25 @@ impl Search {
 }
 
 impl Candidate {
-    const fn at(start: usize) -> Self {
+    fn at(start: usize, known: Known<'_>) -> Self {
         Self {
             start,
             second: start,
             end: start,
             worth: 0,
+            begins_segment: known.segment == Some(start),
+            is_sure: false,
         }
+    }
+
+    /// Whether its frames begin with a segment and end with the last one, and are one short of a
+    /// proof if both count as a frame's beginning and end elsewhere do.
+    fn is_whole_segments<L: Layout>(&self, layout: &L, known: Known<'_>) -> bool {
+        self.begins_segment
+            && self.worth > 0
+            && known.segment.is_some()
+            && self.end == known.end()
+            && self.worth + 2 >= layout.proof_frames()
     }
 
     /// Follows the run as far as bytes are known.
@@ -267,15 +345,26 @@ impl Candidate {
                 needed = self.end + enough;
                 continue;
             }
+            let is_proof =
+                all.is_last_segment(self.end, self.end + frame_bytes) && layout.proves_alone(known);
             self.end += frame_bytes;
             needed = self.end;
             if self.worth == 0 {
                 self.second = self.end;
+                self.is_sure = is_proof;
             }
-            self.worth += layout.worth(known);
+            self.worth += if is_proof {
+                layout.proof_frames()
+            } else {
+                layout.worth(known)
+            };
             if self.worth >= layout.proof_frames() {
                 return Standing::Proven;
             }
+        }
+        if all.trust == Trust::Segments && self.is_whole_segments(layout, all) {
+            self.is_sure = true;
+            return Standing::Proven;
         }
         Standing::Open { needed }
     }

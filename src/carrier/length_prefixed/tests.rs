@@ -678,3 +678,161 @@ fn whole_messages_around(
     }
     (before, behind)
 }
+
+/// The rule of the protocol, where a SYN with a destination proves its place.
+#[derive(Debug)]
+struct Ours;
+
+impl Plausibility for Ours {
+    fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
+        looks_like_message(prefix, length)
+    }
+
+    fn proves_place(&self, message: &[u8]) -> bool {
+        message.first() == Some(&0xa1) && message.len() == 391
+    }
+}
+
+/// A direction whose beginning is not in the capture.
+struct Middle {
+    decoder: Decoder<Ours>,
+    seen: Vec<Seen>,
+}
+
+impl Middle {
+    fn new(prefix: Prefix) -> Self {
+        let mut middle = Self {
+            decoder: Decoder::with_rule(prefix, Ours),
+            seen: Vec::new(),
+        };
+        middle.gap(None);
+        middle
+    }
+
+    fn gap(&mut self, missing: Option<u64>) {
+        let Ok(()) = self.decoder.gap(missing, &mut keep(&mut self.seen));
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> &mut Self {
+        let Ok(()) = self.decoder.push(bytes, &mut keep(&mut self.seen));
+        self
+    }
+
+    fn segment(&mut self, bytes: &[u8]) -> &mut Self {
+        let Ok(()) = self.decoder.push_segment(bytes, &mut keep(&mut self.seen));
+        self
+    }
+
+    fn join(&mut self) -> &mut Self {
+        let Ok(()) = self.decoder.join(&mut keep(&mut self.seen));
+        self
+    }
+}
+
+fn keep(seen: &mut Vec<Seen>) -> impl FnMut(Item<'_>) -> Result<(), Infallible> {
+    |item| {
+        seen.push(match item {
+            Item::Message(message) => Message(message.to_vec()),
+            Item::Cut {
+                message,
+                missing_bytes,
+            } => Shortened(message.to_vec(), missing_bytes),
+            Item::Problem(problem) => Trouble(problem),
+        });
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_is_all_of_a_segment_may_prove_its_place_alone() {
+    for prefix in BOTH {
+        let syn = &conversation()[..1];
+        let bytes = stream(prefix, syn);
+        assert_eq!(Middle::new(prefix).segment(&bytes).seen, messages(syn));
+        // Behind the end of another message, too, however much came before.
+        let mut middle = Middle::new(prefix);
+        middle.part(&[0xee; 5_000]).segment(&bytes);
+        let skipped = Problem::Skipped {
+            offset: 0,
+            bytes: 5_000,
+        };
+        let expected = [vec![Trouble(skipped)], messages(syn)].concat();
+        assert_eq!(middle.seen, expected, "{prefix:?}");
+        // What leads to it is proven with it, but for the first behind a length of 2 bytes.
+        let data = vec![vec![0x50, 0x11, 0x11, 0x11, b'o', b'k'], syn[0].clone()];
+        let mut middle = Middle::new(prefix);
+        middle.segment(&stream(prefix, &data[..1])).segment(&bytes);
+        assert_eq!(middle.seen, messages(&data), "{prefix:?}");
+    }
+}
+
+#[test]
+fn a_message_proves_nothing_alone_if_it_is_not_all_of_one_segment() {
+    for prefix in BOTH {
+        let bytes = stream(prefix, &conversation()[..1]);
+        let one_more = [&bytes[..], &[0x10]].concat();
+        let one_before = [&[0x10], &bytes[..]].concat();
+        assert_eq!(Middle::new(prefix).part(&bytes).seen, []);
+        assert_eq!(Middle::new(prefix).segment(&one_more).seen, []);
+        assert_eq!(Middle::new(prefix).segment(&one_before).seen, []);
+        for cut in 1..bytes.len() {
+            let mut middle = Middle::new(prefix);
+            middle.segment(&bytes[..cut]).segment(&bytes[cut..]);
+            assert_eq!(middle.seen, [], "{prefix:?}, {cut}");
+        }
+    }
+}
+
+#[test]
+fn whole_segments_are_enough_behind_a_missed_start_once_the_other_direction_has_its_place() {
+    let conversation = conversation();
+    let (ack, data) = (&conversation[1], &conversation[2]);
+    let one = |prefix, message: &Vec<u8>| stream(prefix, std::slice::from_ref(message));
+    for held in [false, true] {
+        let mut middle = Middle::new(Prefix::U32);
+        let bytes = one(Prefix::U32, ack);
+        if held {
+            middle.segment(&bytes).join();
+        } else {
+            middle.join().segment(&bytes);
+        }
+        assert_eq!(middle.seen, [Message(ack.clone())], "{held}");
+        // Behind a length of 2 bytes it takes two.
+        let mut middle = Middle::new(Prefix::U16);
+        let [first, second] = [ack, data].map(|message| one(Prefix::U16, message));
+        if held {
+            middle.segment(&first).segment(&second).join();
+        } else {
+            middle.join().segment(&first);
+            assert_eq!(middle.seen, []);
+            middle.segment(&second);
+        }
+        assert_eq!(middle.seen, messages(&[ack.clone(), data.clone()]));
+    }
+    // A message in several segments, of which the first has more than its length.
+    for cut in 5..one(Prefix::U32, data).len() {
+        let bytes = one(Prefix::U32, data);
+        let mut middle = Middle::new(Prefix::U32);
+        middle.join().segment(&bytes[..cut]).segment(&bytes[cut..]);
+        assert_eq!(middle.seen, [Message(data.clone())], "{cut}");
+    }
+}
+
+#[test]
+fn the_other_direction_proves_no_place_elsewhere() {
+    let bytes = stream(Prefix::U32, &conversation()[1..2]);
+    // Within a segment.
+    let around = [&[0xee], &bytes[..], &[0xee]].concat();
+    for (start, end) in [(0, around.len() - 1), (1, around.len())] {
+        let mut middle = Middle::new(Prefix::U32);
+        middle.join().segment(&around[start..end]);
+        assert_eq!(middle.seen, [], "{start}..{end}");
+    }
+    // In parts of segments.
+    assert_eq!(Middle::new(Prefix::U32).join().part(&bytes).seen, []);
+    assert_eq!(Middle::new(Prefix::U32).part(&bytes).join().seen, []);
+    // Behind a gap.
+    let mut middle = Middle::new(Prefix::U32);
+    middle.gap(Some(100));
+    assert_eq!(middle.join().segment(&bytes).join().seen, []);
+}
