@@ -93,19 +93,17 @@ pub(crate) enum NotRead {
     Malformed,
 }
 
-/// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
+/// `500us`, `20ms`, `1.5s`, `2m`, `1h`, `7d`: whole microseconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, NotRead> {
-    let (number, factor) = number_and_factor(text, time_factor)?;
-    let micros = u128::from(number) * u128::from(factor);
+    let micros = with_unit(text, time_factor)?;
     let seconds = u64::try_from(micros / 1_000_000).map_err(|_| NotRead::Malformed)?;
     let nanos = u32::try_from(micros % 1_000_000 * 1_000).expect("below a second");
     Ok(Duration::new(seconds, nanos))
 }
 
-/// Bytes of `512B`, `64KiB`, `2MiB`, `1GiB`.
+/// Bytes of `512B`, `64KiB`, `1.5MiB`, `1GiB`: whole ones.
 pub(crate) fn size(text: &str) -> Result<u64, NotRead> {
-    let (number, factor) = number_and_factor(text, size_factor)?;
-    number.checked_mul(factor).ok_or(NotRead::Malformed)
+    u64::try_from(with_unit(text, size_factor)?).map_err(|_| NotRead::Malformed)
 }
 
 /// Microseconds of a unit of time.
@@ -150,18 +148,55 @@ pub(crate) fn shown_share(share: f64) -> String {
     format!("{percent}%")
 }
 
-fn number_and_factor(
-    text: &str,
-    factor: impl Fn(&str) -> Option<u64>,
-) -> Result<(u64, u64), NotRead> {
+fn with_unit(text: &str, factor: impl Fn(&str) -> Option<u64>) -> Result<u128, NotRead> {
     let unit_at = text
-        .find(|c: char| !c.is_ascii_digit())
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit_at);
-    match (digits.parse(), unit) {
-        (Ok(_), "") => Err(NotRead::NoUnit),
-        (Ok(number), unit) => Ok((number, factor(unit).ok_or(NotRead::Malformed)?)),
-        (Err(_), _) => Err(NotRead::Malformed),
+    let (number, unit) = text.split_at(unit_at);
+    let decimal = Decimal::read(number).ok_or(NotRead::Malformed)?;
+    if unit.is_empty() {
+        return Err(NotRead::NoUnit);
+    }
+    let factor = factor(unit).ok_or(NotRead::Malformed)?;
+    decimal.times(factor).ok_or(NotRead::Malformed)
+}
+
+/// A number with or without decimals, `20` or `0.5`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decimal {
+    whole: u64,
+    /// The decimals, of which the last is not 0, as a number, and ten to the power of how many
+    /// there are.
+    fraction: (u64, u64),
+}
+
+impl Decimal {
+    /// Digits, and behind a point more of them.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if decimals.is_empty() || !is_digits(whole) || !is_digits(decimals) {
+            return None;
+        }
+        let decimals = decimals.trim_end_matches('0');
+        let fraction = match decimals {
+            "" => 0,
+            decimals => decimals.parse().ok()?,
+        };
+        let count = u32::try_from(decimals.len()).ok()?;
+        Some(Self {
+            whole: whole.parse().ok()?,
+            fraction: (fraction, 10_u64.checked_pow(count)?),
+        })
+    }
+
+    /// So many times `factor`, if that is a whole number.
+    pub(crate) fn times(self, factor: u64) -> Option<u128> {
+        let (number, of) = (u128::from(self.fraction.0), u128::from(self.fraction.1));
+        let parts = number * u128::from(factor);
+        parts
+            .is_multiple_of(of)
+            .then(|| u128::from(self.whole) * u128::from(factor) + parts / of)
     }
 }
 
@@ -201,7 +236,19 @@ mod tests {
             ("18446744073709551615m", Err(NotRead::Malformed)),
             ("99999999999999999999s", Err(NotRead::Malformed)),
             ("99999999999999999999", Err(NotRead::Malformed)),
+            ("0.5s", Ok(Duration::from_millis(500))),
+            ("1.50ms", Ok(Duration::from_micros(1_500))),
+            ("83.3m", Ok(Duration::from_secs(4_998))),
+            ("0.000001s", Ok(Duration::from_micros(1))),
+            ("1.000000000000000000000us", Ok(Duration::from_micros(1))),
+            ("0.0000001s", Err(NotRead::Malformed)),
+            ("0.5us", Err(NotRead::Malformed)),
+            ("0.00000000000000000001d", Err(NotRead::Malformed)),
+            ("1.s", Err(NotRead::Malformed)),
+            (".5s", Err(NotRead::Malformed)),
+            ("1.2.3s", Err(NotRead::Malformed)),
             ("10", Err(NotRead::NoUnit)),
+            ("0.5", Err(NotRead::NoUnit)),
             ("", Err(NotRead::Malformed)),
             ("s", Err(NotRead::Malformed)),
             ("1min", Err(NotRead::Malformed)),
@@ -219,6 +266,8 @@ mod tests {
             ("64KiB", Ok(65_536)),
             ("2MiB", Ok(2 << 20)),
             ("3GiB", Ok(3 << 30)),
+            ("1.5KiB", Ok(1_536)),
+            ("0.3B", Err(NotRead::Malformed)),
             ("512", Err(NotRead::NoUnit)),
             ("1kB", Err(NotRead::Malformed)),
             ("KiB", Err(NotRead::Malformed)),

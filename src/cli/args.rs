@@ -102,7 +102,7 @@ pub(crate) struct DumpArgs {
     /// Show matching messages: 'type==data && conv==c3'
     ///
     /// More examples: 'payload contains "HTTP"', 'level>=warn', 'payload ~ /2\d\d OK/'. A test of whole
-    /// conversations, such as 'state == refused' or 'duration > 5s', reads files twice.
+    /// conversations, such as 'state == refused' or 'duration > 1.5s', reads files twice.
     /// --list-fields lists the fields.
     #[arg(short = 'Y', value_name = "FILTER")]
     pub(crate) filter: Option<String>,

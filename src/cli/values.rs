@@ -351,12 +351,15 @@ fn follow(conversation: &str, format: FollowFormat) -> Result<StatisticName, Val
         .map_err(|_| ValueError::Conversations(conversation.to_owned()))
 }
 
-/// A field by name (`-e`).
+/// A field by name (`-e`), or as tables show it, as in filters.
 pub(crate) fn field(name: &str) -> Result<Field, ValueError> {
-    Field::named(name).ok_or_else(|| ValueError::Field {
-        name: name.to_owned(),
-        suggestion: Field::suggestion(name),
-    })
+    let lower_case = name.to_ascii_lowercase();
+    Field::named(name)
+        .or_else(|| Field::named(&lower_case))
+        .ok_or_else(|| ValueError::Field {
+            name: name.to_owned(),
+            suggestion: Field::suggestion(&lower_case),
+        })
 }
 
 #[cfg(test)]

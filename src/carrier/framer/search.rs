@@ -142,8 +142,8 @@ impl Search {
 
     /// The place in the other direction is known, and so the layout is no chance. A sender writes
     /// whole frames, so that one that begins with a segment and ends with one is believed where
-    /// the end of all bytes would be enough. Only behind a missed start, since there is nothing
-    /// to compare a place behind a gap with.
+    /// the end of all bytes would be enough. Only behind a missed start: behind a gap, segments are
+    /// those of a sender that is busy, and soon prove their place.
     pub(super) fn join<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
         if self.trust != Trust::MissedStart {
             return None;

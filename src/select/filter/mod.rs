@@ -16,7 +16,8 @@
 //!
 //! A field may be written as in Wireshark with our [dissector](crate::export::wireshark):
 //! `ministream.type == "syn"`. Names and words may be written in capitals, as tables show
-//! them: `Type == DATA`.
+//! them: `Type == DATA`. So may times and sizes: `Duration > 1.5 ms`, `Len >= 2KiB`. A time without
+//! a unit is refused, unless its field is written with one: `t_us > 5`.
 //!
 //! [Fields of conversations](ConversationField), such as `state`, are known when a
 //! conversation is over: see [`Filter::outcomes`].

@@ -8,12 +8,12 @@ use super::conversation::{Check, ConversationField, ConversationTest};
 use super::count::Counted;
 use super::error::{FilterError, FilterHint};
 use super::expression::{Expression, Literal};
-use super::token::{Spanned, Token, tokens};
+use super::token::{MICRO, Spanned, Token, tokens};
 use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::field::{Field, FieldKind};
 use crate::text::suggest::closest;
 use crate::time::Timestamp;
-use crate::units::{size_factor, time_factor};
+use crate::units::{Decimal, size_factor, time_factor};
 
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
@@ -43,6 +43,7 @@ pub(super) fn read(text: &str, vocabulary: Vocabulary) -> Result<Parsed, FilterE
         tokens: &tokens,
         depth: 0,
         vocabulary,
+        subject: "",
         tests: 0,
         conversation_tests: Vec::new(),
     };
@@ -63,6 +64,8 @@ struct Parser<'a> {
     tokens: &'a [Spanned],
     depth: usize,
     vocabulary: Vocabulary,
+    /// The subject of the test that is being read, as it is written.
+    subject: &'a str,
     tests: usize,
     conversation_tests: Vec<ConversationTest>,
 }
@@ -239,10 +242,13 @@ impl<'a> Parser<'a> {
             return Err(self.error_here("expected a field").with_hint(hint));
         };
         let name = name.strip_prefix(WIRESHARK_PREFIX).unwrap_or(name);
+        self.subject = &self.text[span.clone()];
         let Some(subject) = Subject::named(name) else {
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
             return Err(error.with_hint(if CAPTURE_FILTER_WORDS.contains(&name) {
                 FilterHint::CaptureFilter
+            } else if let Some(hint) = title_hint(name) {
+                FilterHint::Words(hint.to_owned())
             } else {
                 FilterHint::Fields {
                     closest: self.suggestion(name),
@@ -357,8 +363,16 @@ impl<'a> Parser<'a> {
         let Some(Spanned { token, span }) = self.tokens.first() else {
             return Err(self.error_here(format!("expected {}", expected(field.kind()))));
         };
+        if let Some(value) = self.spaced(field.kind())? {
+            self.advance();
+            self.advance();
+            return Ok(Literal::Number(value));
+        }
         let parsed = match token {
-            Token::Word(word) => from_word(field.kind(), word),
+            Token::Word(word) => {
+                self.check_unit(field, word, span)?;
+                from_word(field.kind(), word)
+            }
             Token::Quoted(text) => from_quoted(field.kind(), text),
             _ => None,
         };
@@ -369,12 +383,59 @@ impl<'a> Parser<'a> {
         Ok(literal)
     }
 
+    /// A number and its unit as tables show them, with a space between: `1.5 ms`, `2 MiB`.
+    fn spaced(&self, kind: FieldKind) -> Result<Option<i64>, FilterError> {
+        let [number, unit, ..] = self.tokens else {
+            return Ok(None);
+        };
+        let (Token::Word(digits), Token::Word(name)) = (&number.token, &unit.token) else {
+            return Ok(None);
+        };
+        let (factor, units) = match kind {
+            FieldKind::Size => (size_factor(name), "B, KiB, MiB and GiB"),
+            FieldKind::Micros => (shown_time_factor(name), "us, ms, s, min, h and d"),
+            _ => return Ok(None),
+        };
+        let Some(factor) = factor else {
+            // It may as well be the next test, not joined to this one.
+            if number_of(digits).is_none() || Subject::named(name).is_some() {
+                return Ok(None);
+            }
+            let error = self.error(unit.span.clone(), format!("unknown unit `{name}`"));
+            return Err(error.hint(format!("units are {units}")));
+        };
+        Ok(times(digits, factor))
+    }
+
+    /// Refuses a time without a unit: only a name that ends with one has it in the name.
+    fn check_unit(
+        &self,
+        field: Subject,
+        word: &str,
+        span: &Range<usize>,
+    ) -> Result<(), FilterError> {
+        let is_number = number(word).is_some() || number_of(word).is_some();
+        let is_bare = field.kind() == FieldKind::Micros && is_number;
+        let has_unit = self.subject.to_ascii_lowercase().ends_with("_us") && !word.contains('.');
+        // Nothing is nothing in every unit.
+        if !is_bare || has_unit || number(word) == Some(0) {
+            return Ok(());
+        }
+        let problem = "a time needs a unit: us, ms, s, min, h or d";
+        Err(self
+            .error(span.clone(), problem)
+            .hint(format!("did you mean {word}s?")))
+    }
+
     fn bad_literal(&self, field: Subject, token: &Token, span: Range<usize>) -> FilterError {
         let problem = format!("`{}` is {}", field.name(), expected(field.kind()));
         let error = self.error(span, problem);
         let (FieldKind::Word(words), Token::Word(word)) = (field.kind(), token) else {
             return error;
         };
+        if matches!(field, Subject::Message(Field::Type)) && number(word).is_some() {
+            return error.hint(format!("as a number it is `type_byte == {word}`"));
+        }
         match closest(word, words.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
@@ -444,12 +505,25 @@ const CAPTURE_FILTER_WORDS: &[&str] = &[
     "arp",
 ];
 
+/// The field that says what a column of a table does that is none.
+fn title_hint(name: &str) -> Option<&'static str> {
+    Some(match &name.to_ascii_lowercase()[..] {
+        "info" => "as in payload contains \"GET\", or meaning == opens",
+        "start" => "as in t_us >= 2s, or ts >= 2004-05-25T12:00:00Z",
+        "code" => "as in findings == ms.ping",
+        "ids" => "as in id == 0a0b0c",
+        "first" => "as in n == 4, or packet_n == 2",
+        "count" => "as in conv.finding_count > 0, or conv.messages > 10",
+        _ => return None,
+    })
+}
+
 /// The form of a value of a kind.
 fn expected(kind: FieldKind) -> String {
     match kind {
         FieldKind::Number(_) => "a number".to_owned(),
         FieldKind::Size => "a number of bytes, or a size as in 4KiB".to_owned(),
-        FieldKind::Micros => "a number of microseconds, or a time as in 20ms".to_owned(),
+        FieldKind::Micros => "a time as in 20ms or 1.5s".to_owned(),
         FieldKind::Time => "a time as in 2004-05-25T12:00:00Z".to_owned(),
         FieldKind::Word(words) => format!("one of {}", words.join(" ")),
         FieldKind::Text => "a text".to_owned(),
@@ -479,7 +553,7 @@ fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
             .or_else(|| with_unit(word, size_factor))
             .map(Literal::Number),
         FieldKind::Micros => number(word)
-            .or_else(|| with_unit(word, time_factor))
+            .or_else(|| with_unit(word, shown_time_factor))
             .map(Literal::Number),
         FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
         FieldKind::Word(words) => {
@@ -517,10 +591,36 @@ fn number(word: &str) -> Option<i64> {
 
 /// A number, also one below zero, times the factor of its unit.
 fn with_unit(word: &str, factor: impl Fn(&str) -> Option<u64>) -> Option<i64> {
-    let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let unit_at = word.find(char::is_alphabetic)?;
     let (number, unit) = word.split_at(unit_at);
-    let factor = i64::try_from(factor(unit)?).ok()?;
-    number.parse::<i64>().ok()?.checked_mul(factor)
+    times(number, factor(unit)?)
+}
+
+const SIGNS: [char; 2] = ['-', '+'];
+
+/// The number behind a sign, if there is one.
+fn number_of(word: &str) -> Option<Decimal> {
+    Decimal::read(word.strip_prefix(SIGNS).unwrap_or(word))
+}
+
+/// A number, also one with decimals or below zero, times a factor, if that is whole.
+fn times(number: &str, factor: u64) -> Option<i64> {
+    let value = i64::try_from(number_of(number)?.times(factor)?).ok()?;
+    Some(if number.starts_with('-') {
+        -value
+    } else {
+        value
+    })
+}
+
+/// Microseconds of a unit of time, also as tables write it.
+fn shown_time_factor(unit: &str) -> Option<u64> {
+    match unit.strip_prefix(MICRO) {
+        Some("s") => time_factor("us"),
+        Some(_) => None,
+        None if unit == "min" => time_factor("m"),
+        None => time_factor(unit),
+    }
 }
 
 fn address(word: &str) -> Option<Literal> {

@@ -85,6 +85,17 @@ fn tests_that_hold_and_tests_that_do_not() {
             "t_us == 5ms",
             "t_us >= 5000us",
             "router_us == 2ms",
+            "t_us == 0.005s",
+            "t_us == 5.0 ms && n == 3",
+            "t_us in {1 ms, 5 ms}",
+            "(t_us < 0.1min)",
+            "t_us > 100 µs && t_us >= 4999.0μs",
+            "t_us == 5000",
+            "T_US == 5000",
+            "Time == 0.005s",
+            "Time > 0",
+            "Time > -1.5s",
+            "Len <= 0.5 KiB && Len > 0B",
             "carrier == udp",
             "src == 127.0.0.1",
             "src == 127.0.0.1:40112",
@@ -229,6 +240,63 @@ fn errors_point_at_the_place() {
         (
             "conv.stat == open",
             "unknown field `conv.stat`\n    conv.stat == open\n    ^~~~~~~~~ did you mean `conv.state`?",
+        ),
+        (
+            "duration > 5",
+            "a time needs a unit: us, ms, s, min, h or d\n    duration > 5\n               ^ did you mean 5s?",
+        ),
+        (
+            "Time > 0.5 && n == 1",
+            "a time needs a unit: us, ms, s, min, h or d\n    Time > 0.5 && n == 1\n           ^~~ did you mean 0.5s?",
+        ),
+        (
+            "t_us > 0.5",
+            "a time needs a unit: us, ms, s, min, h or d\n    t_us > 0.5\n           ^~~ did you mean 0.5s?",
+        ),
+        (
+            "duration > 0.5us",
+            "`conv.duration_us` is a time as in 20ms or 1.5s\n    duration > 0.5us\n               ^~~~~",
+        ),
+        (
+            "len > 1 n == 1",
+            "expected the end of the filter\n    len > 1 n == 1\n            ^ join tests with && or ||",
+        ),
+        (
+            "conv.bytes > 1 TiB",
+            "unknown unit `TiB`\n    conv.bytes > 1 TiB\n                   ^~~ units are B, KiB, MiB and GiB",
+        ),
+        (
+            "Info ~ /x/",
+            "unknown field `Info`\n    Info ~ /x/\n    ^~~~ as in payload contains \"GET\", or meaning == opens",
+        ),
+        (
+            "Start > 1s",
+            "unknown field `Start`\n    Start > 1s\n    ^~~~~ as in t_us >= 2s, or ts >= 2004-05-25T12:00:00Z",
+        ),
+        (
+            "Code == ms.ping",
+            "unknown field `Code`\n    Code == ms.ping\n    ^~~~ as in findings == ms.ping",
+        ),
+        (
+            "Ids == 0a0b0c",
+            "unknown field `Ids`\n    Ids == 0a0b0c\n    ^~~ as in id == 0a0b0c",
+        ),
+        (
+            "First == 4",
+            "unknown field `First`\n    First == 4\n    ^~~~~ as in n == 4, or packet_n == 2",
+        ),
+        (
+            "Count > 1",
+            "unknown field `Count`\n    Count > 1\n    ^~~~~ as in conv.finding_count > 0, or conv.messages > 10",
+        ),
+        (
+            "# == 4",
+            "unexpected character\n    # == 4\n    ^ messages are numbered by n, as in n == 4",
+        ),
+        (
+            "type == 0x53",
+            "`type` is one of syn ack data close ping chaff unknown short\n    type == 0x53\n            \
+             ^~~~ as a number it is `type_byte == 0x53`",
         ),
         ("", "expected a field\n    \n    ^"),
         (

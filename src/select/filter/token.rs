@@ -35,6 +35,9 @@ pub(super) enum Token {
     Regex(String),
 }
 
+/// The sign of microseconds, as Unicode has it and as a Greek letter.
+pub(super) const MICRO: [char; 2] = ['\u{b5}', '\u{3bc}'];
+
 /// A token and the bytes of the filter that it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Spanned {
@@ -59,6 +62,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Spanned>, FilterError> {
                     return Err(match first {
                         '=' => error.hint("values are compared with =="),
                         '\'' => error.hint("texts stand in double quotes"),
+                        '#' => error.hint("messages are numbered by n, as in n == 4"),
                         _ => error,
                     });
                 }
@@ -118,9 +122,9 @@ fn word(input: &str) -> IResult<&str, Token> {
     Ok((rest, token))
 }
 
-/// The characters of names, numbers, ids, times and addresses (`[::1]:9004`).
+/// The characters of names, numbers, ids, times (`20µs`) and addresses (`[::1]:9004`).
 fn is_word_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "._:-+[]%".contains(c)
+    c.is_ascii_alphanumeric() || "._:-+[]%".contains(c) || MICRO.contains(&c)
 }
 
 /// A text in quotes and where it ends.
