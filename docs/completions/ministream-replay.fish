@@ -60,7 +60,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l idle-timeout -d 'How long a conversation may be silent [default: 5m on udp and i2cp, otherwise off]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keep-alive -d 'How long a peer may hear nothing before an empty message says that we are still there [default: 1m on udp and i2cp, otherwise off]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keep-alive -d 'How long a peer may hear nothing before an empty message says that we are still there [default: 45s on udp and i2cp, otherwise off]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Derive ids and faults from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
@@ -103,7 +103,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l idle-timeout -d 'How long a conversation may be silent [default: 5m on udp and i2cp, otherwise off]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keep-alive -d 'How long a peer may hear nothing before an empty message says that we are still there [default: 1m on udp and i2cp, otherwise off]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keep-alive -d 'How long a peer may hear nothing before an empty message says that we are still there [default: 45s on udp and i2cp, otherwise off]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Derive ids and faults from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r

@@ -216,7 +216,7 @@ impl Conversation {
     /// The peer is due a sign of life.
     pub(super) fn keep_alive(&mut self, now: Instant) {
         // Counts from here on also where the link takes nothing, lest it be due again at once.
-        self.liveness.note_kept_alive(now);
+        self.liveness.begin_keep_alive(now);
         if matches!(self.due, Due::Nothing) {
             self.due = Due::KeepAlive;
         }

@@ -86,6 +86,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Begins the time for which a finished conversation waits for the peer.
     pub(super) fn restart_drain(&mut self, now: Instant, slot: usize) {
         let conversation = &mut self.conversations[slot];
+        if conversation.allowance.is_limited() {
+            // What waits is the proof of its address, which has its own time.
+            return;
+        }
         let policy = match conversation.role {
             Role::Client => self.config.client_eof,
             Role::Server => self.config.server_eof,

@@ -6,7 +6,8 @@
 //! its tables is a part of its own, which knows nothing of the others: `conversations`, `ids`,
 //! `abandoned`, `links` (peers and their turns), `readers` (unread bytes), `unproven` (peers whose
 //! address may be forged), `timers`. Of one conversation, `send_queue` has the data to be sent,
-//! `merging` their delay, `allowance` the bytes of them that may go, `exchange` the traffic so far.
+//! `merging` their delay, `allowance` the bytes of them that may go, `exchange` the traffic so far,
+//! `liveness` when its ends were last heard of.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -111,6 +112,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     ) -> Self {
         config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
         config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
+        config.idle_timeout = config
+            .idle_timeout
+            .map(|time| time.max(Config::SHORTEST_IDLE_TIMEOUT));
         config.keep_alive = config
             .keep_alive
             .map(|time| time.max(Config::SHORTEST_KEEP_ALIVE));
@@ -416,26 +420,32 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if !wants_input {
             return conversation.liveness.excuse_silence(now);
         }
-        // Where peers notice silence they get no close that would make a part look like the whole.
-        if self.config.keep_alive.is_some()
-            && (conversation.state == State::Open || !conversation.queue.is_empty())
-        {
-            conversation.is_left = true;
-        }
+        // A peer that keeps conversations alive notices silence, and gets no close that would make a
+        // part look like the whole. Another would wait for ever.
+        let has_more = conversation.state == State::Open || !conversation.queue.is_empty();
+        conversation.is_left |= conversation.liveness.is_peer_known() && has_more;
         self.apply(now, slot, Stimulus::Idle);
     }
 
     fn deadline_passed(&mut self, now: Instant, slot: usize) {
         let conversation = &self.conversations[slot];
-        if conversation.state == State::Draining {
-            let blocked =
-                !conversation.queue.is_empty() && self.links.is_blocked(conversation.peer);
-            if blocked || !self.wants_input(Scope::All) {
-                // The peer is not silent: it has not heard all, or we do not listen.
+        let is_held_up = !conversation.queue.is_empty() && self.links.is_blocked(conversation.peer);
+        match conversation.state {
+            // The peer is not silent: it has not heard all, or we do not listen.
+            State::Draining if is_held_up || !self.wants_input(Scope::All) => {
                 return self.restart_drain(now, slot);
             }
+            // A close would go before the rest, and make a part look like the whole.
+            State::Closing if is_held_up => {
+                self.conversations[slot].deadline = now.checked_add(self.config.close_timeout);
+                return;
+            }
+            _ => {}
         }
-        self.conversations[slot].deadline = None;
+        let conversation = &mut self.conversations[slot];
+        conversation.deadline = None;
+        conversation.is_left |=
+            conversation.liveness.is_peer_known() && !conversation.queue.is_empty();
         self.apply(now, slot, Stimulus::Deadline);
     }
 

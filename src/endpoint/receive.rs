@@ -51,6 +51,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.apply(now, slot, Stimulus::Data) == Transition::Ignored {
             let exchange = &mut self.conversations[slot].exchange;
             exchange.note_dropped(payload.len());
+            // A conversation that has a rest to send still depends on a peer that is there.
+            let liveness = &mut self.conversations[slot].liveness;
+            liveness.note_heard(now, payload.len());
             return self.stats.note(Anomaly::DataAfterClose);
         }
         let liveness = &mut self.conversations[slot].liveness;

@@ -205,7 +205,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         payload: Bytes,
     ) {
         if let Some(slot) = self.server_slot(from, server_id) {
-            self.prove(slot);
+            self.prove(now, slot);
             self.deliver(now, slot, payload);
         }
     }
@@ -226,7 +226,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// The peer knows the server id, so our ACK reached it at its address.
-    fn prove(&mut self, slot: usize) {
+    fn prove(&mut self, now: Instant, slot: usize) {
         if !self.conversations[slot].allowance.is_limited() {
             return;
         }
@@ -237,6 +237,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             conversation.deadline = None;
         }
         let peer = conversation.peer;
+        self.restart_drain(now, slot);
         self.review_origin(peer);
         self.reschedule(slot);
     }

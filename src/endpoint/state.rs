@@ -101,7 +101,7 @@ pub(super) enum Stimulus {
     Deadline,
     /// Its peer has not proven its address, and another needs the place.
     Displaced,
-    /// No message has passed for the idle timeout.
+    /// It has been idle for too long ([`Config::idle_timeout`](super::Config::idle_timeout)).
     Idle,
     /// More data is held than the policy allows.
     Overflow,

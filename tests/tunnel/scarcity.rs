@@ -402,7 +402,8 @@ fn be_forgotten_over_udp(stopped: Stopped, tunnel: &Tunnel) {
             assert_eq!(log.matches("idle for too long").count(), 2, "{log}");
         }
         Stopped::Client => {
-            assert_eq!(one_read(&quiet), Err(ErrorKind::ConnectionReset));
+            // Stopped before it was known to keep conversations alive.
+            assert_eq!(one_read(&quiet), Ok(0));
             let log = tunnel.server.log();
             assert_eq!(log.matches("idle for too long").count(), 1, "{log}");
             // Beyond whatever waited in the socket.

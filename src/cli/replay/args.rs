@@ -312,7 +312,7 @@ pub(super) struct EndpointArgs {
     pub(super) idle_timeout: Option<TimeOrOff>,
 
     /// How long a peer may hear nothing before an empty message says that we are still there
-    /// [default: 1m on udp and i2cp, otherwise off]
+    /// [default: 45s on udp and i2cp, otherwise off]
     #[arg(
         long,
         value_name = "TIME|off",

@@ -30,8 +30,9 @@ const UDP_PAYLOAD_BYTES: usize = 8 * 1024;
 /// Silence after which a conversation has lost its peer, where no connection shows that.
 const PEER_SILENCE: Duration = Duration::from_secs(300);
 
-/// Time without a message after which a peer hears from us there: some such messages may get lost.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Time without a message after which a peer hears from us there: some such messages may get lost, and
+/// the first proves an address in time whose proof was.
+const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// Unsent bytes that a conversation may hold; more would only wait longer.
 const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
@@ -306,16 +307,16 @@ mod tests {
 
     #[test]
     fn silence_means_something_where_no_connection_shows_the_end_of_a_peer() {
-        let [minute, five_minutes] = [60, 300].map(|seconds| Some(Duration::from_secs(seconds)));
-        let second = Some(Duration::from_secs(1));
+        let [second, usual, five_minutes] =
+            [1, 45, 300].map(|seconds| Some(Duration::from_secs(seconds)));
         for (carrier, more, idle_timeout, keep_alive) in [
-            ("udp", &[][..], five_minutes, minute),
-            ("i2cp", &[], five_minutes, minute),
+            ("udp", &[][..], five_minutes, usual),
+            ("i2cp", &[], five_minutes, usual),
             ("tcp", &[], None, None),
             ("tls", &[], None, None),
             ("tcp", &["--keep-alive", "1s"], None, second),
             ("udp", &["--keep-alive", "off"], five_minutes, None),
-            ("i2cp", &["--idle-timeout", "off"], None, minute),
+            ("i2cp", &["--idle-timeout", "off"], None, usual),
         ] {
             let carrier = format!("{carrier}://127.0.0.1:9004");
             let server = ["ministream-replay", "server", "--carrier", &carrier];

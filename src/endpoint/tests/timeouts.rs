@@ -223,27 +223,47 @@ fn keeping_alive() -> Config {
 
 #[test]
 fn a_peer_that_hears_nothing_gets_empty_messages_which_are_no_sign_of_life_of_its_own() {
-    let mut client = Rig::new(keeping_alive());
-    client.opened();
-    let mut server = Rig::new(keeping_alive());
-    server.accepted();
-    for (end, empty) in [
-        (&mut client, vec![0xa0, 0x98, 0x76, 0x54]),
-        (&mut server, vec![0x50, 0x12, 0x34, 0x56]),
-    ] {
-        end.advance(20 * SECOND - Duration::from_nanos(1));
-        assert_eq!(end.sent(), Vec::<Vec<u8>>::new());
-        end.advance(Duration::from_nanos(1));
-        assert_eq!(end.sent(), std::slice::from_ref(&empty));
-        end.advance(30 * SECOND - Duration::from_nanos(1));
-        assert_eq!(end.sent(), [empty]);
-        assert_eq!(end.ends(), []);
-        end.take();
-        end.advance(Duration::from_nanos(1));
-        assert_eq!(end.ends(), [End::IdleTimeout]);
-        // Which would say that all was sent.
-        assert_eq!(end.sent(), Vec::<Vec<u8>>::new());
-        assert!(end.endpoint.is_empty());
+    for is_known in [false, true] {
+        let mut client = Rig::new(keeping_alive());
+        client.opened();
+        let mut server = Rig::new(keeping_alive());
+        let (_, id) = server.accepted();
+        for (end, empty, theirs, close) in [
+            (
+                &mut client,
+                vec![0xa0, 0x98, 0x76, 0x54],
+                message(0x50, [0x12, 0x34, 0x56], b""),
+                vec![0xa2, 0x98, 0x76, 0x54],
+            ),
+            (
+                &mut server,
+                vec![0x50, 0x12, 0x34, 0x56],
+                message(0xa0, id.0.0, b""),
+                vec![0x52, 0x12, 0x34, 0x56],
+            ),
+        ] {
+            end.advance(20 * SECOND - Duration::from_nanos(1));
+            assert_eq!(end.sent(), Vec::<Vec<u8>>::new());
+            end.advance(Duration::from_nanos(1));
+            assert_eq!(end.sent(), std::slice::from_ref(&empty));
+            if is_known {
+                end.receive(&theirs);
+            }
+            end.advance(20 * SECOND);
+            assert_eq!(end.sent(), [empty]);
+            // The last that is heard of the peer.
+            end.receive(&theirs);
+            end.advance(50 * SECOND - Duration::from_nanos(1));
+            assert_eq!(end.ends(), []);
+            end.take();
+            end.advance(Duration::from_nanos(1));
+            assert_eq!(end.ends(), [End::IdleTimeout]);
+            // A close would say that all was sent. A peer that sends no keep-alives needs it, since
+            // it notices no silence, either.
+            let expected = if is_known { vec![] } else { vec![close] };
+            assert_eq!(end.sent(), expected);
+            assert!(end.endpoint.is_empty());
+        }
     }
 }
 
@@ -280,16 +300,20 @@ fn two_ends_that_hear_of_each_other_live_as_long_as_they_like() {
 }
 
 #[test]
-fn what_is_said_anyway_puts_off_the_sign_of_life() {
+fn what_is_said_anyway_puts_off_all_signs_of_life_but_two_that_make_them_known() {
     let mut client = Rig::new(keeping_alive());
     let handle = client.opened();
-    for _ in 0..10 {
-        client.advance(19 * SECOND);
+    let mut empty_count = 0;
+    for _ in 0..100 {
+        client.advance(10 * SECOND);
         client.write(handle, b"x");
-        assert_eq!(client.sent(), [message(0xa0, [0x98, 0x76, 0x54], b"x")]);
-        client.receive(&message(0x50, [0x12, 0x34, 0x56], b""));
+        let sent = client.sent();
+        empty_count += sent.iter().filter(|message| message.len() == 4).count();
+        assert_eq!(sent.last(), Some(&message(0xa0, [0x98, 0x76, 0x54], b"x")));
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], b"y"));
     }
-    assert_eq!(client.ends(), []);
+    assert_eq!(empty_count, 2);
+    assert_eq!(client.data().len(), 100);
 }
 
 #[test]
@@ -334,10 +358,19 @@ fn signs_of_life_neither_come_before_the_ack_nor_prolong_the_wait_for_the_end() 
 
 #[test]
 fn whoever_sends_on_notices_that_a_peer_that_kept_alive_has_gone() {
-    for keep_alives in 0..=2 {
+    // How often keep-alives come, and whether they make the peer known: what comes at once, or
+    // twice, is the proof of an address, or a copy.
+    for (times, is_known) in [
+        (&[][..], false),
+        (&[0, 0], false),
+        (&[20], false),
+        (&[20, 0], false),
+        (&[20, 20], true),
+    ] {
         let mut server = Rig::new(keeping_alive());
         let (handle, id) = server.accepted();
-        for _ in 0..keep_alives {
+        for time in times {
+            server.advance(*time * SECOND);
             server.receive(&message(0xa0, id.0.0, b""));
         }
         for _ in 0..10 {
@@ -347,10 +380,48 @@ fn whoever_sends_on_notices_that_a_peer_that_kept_alive_has_gone() {
         server.advance(10 * SECOND - Duration::from_nanos(1));
         assert_eq!(server.ends(), []);
         server.advance(Duration::from_nanos(1));
-        // One may be the proof of an address, from a peer that never says a word again.
-        let expected = (keep_alives == 2).then_some(End::IdleTimeout);
-        assert_eq!(server.ends().first().copied(), expected);
+        let expected = is_known.then_some(End::IdleTimeout);
+        assert_eq!(server.ends().first().copied(), expected, "{times:?}");
     }
+}
+
+#[test]
+fn a_peer_that_keeps_alive_is_heard_while_a_rest_is_sent_to_it() {
+    let mut server = Rig::new(Config {
+        max_payload: 1,
+        ..keeping_alive()
+    });
+    let (handle, id) = server.accepted();
+    let keep_alive = message(0xa0, id.0.0, b"");
+    for _ in 0..2 {
+        server.advance(20 * SECOND);
+        server.receive(&keep_alive);
+    }
+    server.endpoint.handle_link_blocked(Scope::All);
+    server.write(handle, b"abcdefgh");
+    server.endpoint.close(server.now, handle);
+    for _ in 0..10 {
+        server.advance(20 * SECOND);
+        server.receive(&keep_alive);
+        assert_eq!(server.ends(), []);
+    }
+    server.take();
+    server.endpoint.handle_link_ready(Scope::All);
+    assert_eq!(server.sent().len(), 9);
+}
+
+#[test]
+fn an_idle_time_of_nothing_ends_nothing_for_want_of_a_listener_and_does_not_spin() {
+    let mut client = Rig::new(Config {
+        idle_timeout: Some(Duration::ZERO),
+        receive_buffer: 1,
+        slow_reader: SlowReader::Pause,
+        ..Config::default()
+    });
+    client.opened();
+    client.receive(&message(0x50, [0x12, 0x34, 0x56], b"more"));
+    client.advance(Duration::from_millis(3));
+    assert_eq!(client.ends(), []);
 }
 
 #[test]
