@@ -231,14 +231,24 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             self.outputs
                 .push_front(MockOutput::Transmit { to, message });
         }
-        // None of them was read.
-        for slot in self.sessions.slots_of(Some(client)) {
-            self.sessions[slot].read_again = now;
-        }
+        self.read_again(now, Some(client));
         for slot in waiting.slots {
             if self.sessions.contains(slot) {
                 self.advance(now, slot);
             }
+        }
+    }
+
+    /// The link takes messages again, after a time in which nobody was read.
+    pub fn handle_all_ready(&mut self, now: Instant) {
+        self.read_again(now, None);
+    }
+
+    /// The conversations of a client, or all of them, were not read, so that their silence meant
+    /// nothing.
+    fn read_again(&mut self, now: Instant, client: Option<P>) {
+        for slot in self.sessions.slots_of(client) {
+            self.sessions[slot].read_again = now;
         }
     }
 

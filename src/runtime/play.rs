@@ -448,7 +448,10 @@ impl Machine for Serving<'_> {
     fn ready(&mut self, now: Instant, scope: Scope) {
         match scope {
             Scope::Peer(client) => self.mock.handle_ready(now, client),
-            Scope::All => self.room = Room::Free,
+            Scope::All => {
+                self.room = Room::Free;
+                self.mock.handle_all_ready(now);
+            }
         }
     }
 
@@ -541,8 +544,13 @@ impl Machine for Injecting<'_> {
 
     fn waits_for(&self) -> Option<String> {
         let (sent, received) = (self.executor.sent_count(), self.executor.received_count());
+        let reason = if self.is_full {
+            "the peer takes nothing of what it is sent; Ctrl-C ends it"
+        } else {
+            "the script waits"
+        };
         Some(format!(
-            "waiting: {sent} messages sent and {received} heard so far; the script waits"
+            "waiting: {sent} messages sent and {received} heard so far; {reason}"
         ))
     }
 }

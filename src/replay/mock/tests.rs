@@ -414,6 +414,19 @@ fn a_client_that_is_not_read_is_not_called_silent() {
 }
 
 #[test]
+fn nobody_is_called_silent_while_the_link_takes_nothing() {
+    let mut rig = Rig::new(two(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"o");
+    rig.now += Duration::from_secs(6);
+    rig.mock.handle_all_ready(rig.now);
+    assert_eq!(rig.sent(100), []);
+    assert_eq!(rig.outcomes, []);
+    rig.send(7, server, b"ne");
+    assert_eq!(rig.sent(100)[0].1, frame(0x50, A, b"first"));
+}
+
+#[test]
 fn an_answer_at_a_speed_slower_than_any_clock_does_not_go_at_once() {
     let options = MockOptions {
         speed: Some(1e-300),
