@@ -78,7 +78,7 @@ pub struct Reporter<W> {
     heading: Heading,
     header: Header,
     /// The inputs, as far as they are known: after the first packet, and when all are read.
-    inputs: Vec<InputInfo>,
+    inputs: Option<Vec<InputInfo>>,
     totals: Totals,
     sightings: Sightings,
     messages: Messages,
@@ -123,7 +123,7 @@ impl<W: Write> Reporter<W> {
             others,
             heading: Heading::default(),
             header: Header::Due,
-            inputs: Vec::new(),
+            inputs: None,
             totals: Totals::default(),
             sightings: Sightings::default(),
             messages: if are_shown {
@@ -527,8 +527,8 @@ impl<W: Write> Sink for Reporter<W> {
     /// Writes the buffer.
     #[inline]
     fn packet_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        if self.inputs.is_empty() {
-            self.inputs = inputs.to_vec();
+        if self.inputs.is_none() {
+            self.inputs = Some(inputs.to_vec());
         }
         if self.awaits_packet_end() {
             self.write_due(inputs)
@@ -538,7 +538,7 @@ impl<W: Write> Sink for Reporter<W> {
     }
 
     fn inputs_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        self.inputs = inputs.to_vec();
+        self.inputs = Some(inputs.to_vec());
         Ok(())
     }
 }
@@ -601,12 +601,14 @@ impl<W: Write> Reporter<W> {
             _ => 0,
         };
         let is_overfull = self.buffer.len() > MOST_BYTES || held_rows > MOST_ROWS;
-        if !is_overfull || self.inputs.is_empty() {
+        if !is_overfull {
             return Ok(());
         }
-        let inputs = std::mem::take(&mut self.inputs);
+        let Some(inputs) = self.inputs.take() else {
+            return Ok(());
+        };
         let written = self.write_due(&inputs);
-        self.inputs = inputs;
+        self.inputs = Some(inputs);
         written
     }
 

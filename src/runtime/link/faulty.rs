@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
+use hashbrown::HashSet;
 use tracing::info;
 
 use super::error::LinkError;
@@ -152,7 +153,7 @@ pub struct FaultyLink {
     /// The same for one peer.
     full_peers: Vec<Peer>,
     /// Connections whose end is late.
-    ended: Vec<Key>,
+    ended: HashSet<Key>,
     /// The link is of no further use.
     down: bool,
     alarm: Alarm,
@@ -177,7 +178,7 @@ impl FaultyLink {
             blocked: Vec::new(),
             full: false,
             full_peers: Vec::new(),
-            ended: Vec::new(),
+            ended: HashSet::new(),
             down: false,
             alarm: Alarm::new(),
         }
@@ -217,7 +218,7 @@ impl FaultyLink {
                     return Poll::Ready(LinkEvent::Message { from, bytes });
                 }
                 Some(LaneEvent::Arrives(key, Inbound::End(end))) => {
-                    self.ended.retain(|ended| *ended != key);
+                    self.ended.remove(&key);
                     // It was never doubled, so nobody else has it.
                     self.events.extend(Arc::into_inner(end));
                     continue;
@@ -297,7 +298,7 @@ impl FaultyLink {
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
         // Messages before it may be late, and it must not overtake them.
         let end = Inbound::End(Arc::new(event));
-        self.ended.push(key);
+        self.ended.insert(key);
         self.incoming.submit_end(now, key, end);
     }
 
@@ -305,7 +306,7 @@ impl FaultyLink {
     fn forget(&mut self, key: &Key) {
         self.outgoing.forget(key);
         self.incoming.forget(key);
-        self.ended.retain(|ended| ended != key);
+        self.ended.remove(key);
     }
 
     /// Breaks a connection on purpose.
