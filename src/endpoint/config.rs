@@ -25,23 +25,24 @@ pub struct Config {
     /// Time that an accepted conversation may go on without [`AddressProof`], where it is required.
     pub proof_timeout: Duration,
     /// Time that a closing conversation may go without sending anything of its rest, before that is
-    /// given up. Not while its link takes nothing.
+    /// given up; while its link takes nothing, [`LONGEST_HOLD_UP`](Self::LONGEST_HOLD_UP). At least
+    /// [`SHORTEST_TIME`](Self::SHORTEST_TIME).
     pub close_timeout: Duration,
     /// Time after an ACK without a server id in which data prove that it is no close, as which the
     /// specification's sample (c) has it.
     pub empty_ack_time: Duration,
     /// Time that a conversation may go without a message either way; `None`: for ever. Of a peer
     /// that has sent two [keep-alives](Self::keep_alive) only its own messages count. At least
-    /// [`SHORTEST_IDLE_TIMEOUT`](Self::SHORTEST_IDLE_TIMEOUT).
+    /// [`SHORTEST_TIME`](Self::SHORTEST_TIME).
     pub idle_timeout: Option<Duration>,
     /// Time without a message to the peer after which an empty data message tells it that the
     /// conversation goes on; `None`: never. It delivers nothing, and is no sign of life for our own
     /// [`idle_timeout`](Self::idle_timeout), but one for the peer's. At least
     /// [`SHORTEST_KEEP_ALIVE`](Self::SHORTEST_KEEP_ALIVE).
     ///
-    /// The first two are sent whatever else is, so that the peer knows of them. To a peer that sends
-    /// them itself, and so notices silence, a conversation that is idle for too long before we have
-    /// sent everything ends without a close, which would say that we have.
+    /// The first two are sent whatever else is, so that the peer knows of them. Where both ends send
+    /// them, an idle conversation ends without a close before the application has finished: the peer
+    /// notices silence by its own idle timeout, and a close would say that all was sent.
     pub keep_alive: Option<Duration>,
     /// Policy for the application's end of input on conversations that we opened.
     pub client_eof: OnEof,
@@ -100,8 +101,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The shortest [`idle_timeout`](Self::idle_timeout); shorter times count as this.
-    pub const SHORTEST_IDLE_TIMEOUT: Duration = Duration::from_millis(1);
+    /// The shortest [`idle_timeout`](Self::idle_timeout) and
+    /// [`close_timeout`](Self::close_timeout); shorter times count as this.
+    pub const SHORTEST_TIME: Duration = Duration::from_millis(1);
+
+    /// Time for which a closing conversation keeps its rest for a link that takes nothing: longer than
+    /// the ten minutes for which an end is expected to stand still.
+    pub const LONGEST_HOLD_UP: Duration = Duration::from_secs(15 * 60);
 
     /// The shortest [`keep_alive`](Self::keep_alive); shorter times count as this.
     pub const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(1);

@@ -74,6 +74,8 @@ pub(super) struct Conversation {
 
     /// When the state's own time is up.
     pub(super) deadline: Option<Instant>,
+    /// Since when its close is due, and its link takes nothing of its rest.
+    pub(super) held_up_since: Option<Instant>,
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
     pub(super) liveness: Liveness,
@@ -111,6 +113,7 @@ impl Conversation {
             early: BytesMut::new(),
             reader: Reader::default(),
             deadline: None,
+            held_up_since: None,
             suspected_close: None,
             liveness: Liveness::new(now),
             armed: None,
@@ -211,6 +214,11 @@ impl Conversation {
             Role::Client => FrameType::CLIENT_DATA,
             Role::Server => FrameType::SERVER_DATA,
         }
+    }
+
+    /// The conversation is to end: without a close, if there are data that the peer will never get.
+    pub(super) const fn leave_rest(&mut self) {
+        self.is_left |= !self.queue.is_empty();
     }
 
     /// The peer is due a sign of life.

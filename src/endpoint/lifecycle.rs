@@ -67,7 +67,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         match state {
             State::Open => self.opened(now, slot),
             State::Draining => self.restart_drain(now, slot),
-            State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
+            State::Closing => self.restart_close(now, slot),
             State::SynSent | State::SynReceived | State::Ended => {}
         }
         self.reschedule(slot);
@@ -96,6 +96,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         };
         if let (State::Draining, OnEof::Drain(silence)) = (conversation.state, policy) {
             conversation.deadline = silence.and_then(|silence| now.checked_add(silence));
+        }
+    }
+
+    /// Begins the time in which a closing conversation has to send something of its rest.
+    pub(super) fn restart_close(&mut self, now: Instant, slot: usize) {
+        let conversation = &mut self.conversations[slot];
+        if conversation.state == State::Closing && !conversation.allowance.is_limited() {
+            conversation.deadline = now.checked_add(self.config.close_timeout);
         }
     }
 

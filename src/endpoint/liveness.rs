@@ -64,16 +64,16 @@ impl Liveness {
         self.sent = now;
     }
 
-    /// The peer was sent a keep-alive, or is due one. Whether the peer is there only its own
-    /// messages tell.
-    pub(super) const fn note_kept_alive(&mut self, now: Instant) {
+    /// The peer was sent a keep-alive. Whether the peer is there only its own messages tell.
+    pub(super) fn note_kept_alive(&mut self, now: Instant) {
+        self.ours.add(now);
         self.sent = now;
     }
 
-    /// The peer is due a keep-alive.
-    pub(super) fn begin_keep_alive(&mut self, now: Instant) {
-        self.ours.add(now);
-        self.note_kept_alive(now);
+    /// The peer is due a keep-alive, which may have to wait.
+    pub(super) const fn begin_keep_alive(&mut self, now: Instant) {
+        self.ours.last = now;
+        self.sent = now;
     }
 
     /// Data came from the peer.
@@ -83,7 +83,7 @@ impl Liveness {
             self.talked = now;
         } else if now.saturating_duration_since(self.theirs.last) >= Config::SHORTEST_KEEP_ALIVE / 2
         {
-            // Neither the proof of an address at the beginning, nor a copy of one before.
+            // At once come the proof of an address, and copies.
             self.theirs.add(now);
         }
     }
@@ -98,7 +98,7 @@ impl Liveness {
         self.talked
     }
 
-    /// Whether the peer is known to send keep-alives, and so to be one that notices silence, too.
+    /// Whether the peer is known to send keep-alives.
     pub(super) const fn is_peer_known(&self) -> bool {
         self.theirs.are_known()
     }

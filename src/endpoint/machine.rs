@@ -112,9 +112,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     ) -> Self {
         config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
         config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
+        config.close_timeout = config.close_timeout.max(Config::SHORTEST_TIME);
         config.idle_timeout = config
             .idle_timeout
-            .map(|time| time.max(Config::SHORTEST_IDLE_TIMEOUT));
+            .map(|time| time.max(Config::SHORTEST_TIME));
         config.keep_alive = config
             .keep_alive
             .map(|time| time.max(Config::SHORTEST_KEEP_ALIVE));
@@ -420,32 +421,46 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if !wants_input {
             return conversation.liveness.excuse_silence(now);
         }
-        // A peer that keeps conversations alive notices silence, and gets no close that would make a
-        // part look like the whole. Another would wait for ever.
-        let has_more = conversation.state == State::Open || !conversation.queue.is_empty();
-        conversation.is_left |= conversation.liveness.is_peer_known() && has_more;
+        // Where both ends keep conversations alive the peer notices silence, and gets no close that
+        // would make a part look like the whole. Another would wait for ever.
+        conversation.is_left |= conversation.state == State::Open
+            && self.config.keep_alive.is_some()
+            && conversation.liveness.is_peer_known();
+        conversation.leave_rest();
         self.apply(now, slot, Stimulus::Idle);
     }
 
     fn deadline_passed(&mut self, now: Instant, slot: usize) {
         let conversation = &self.conversations[slot];
         let is_held_up = !conversation.queue.is_empty() && self.links.is_blocked(conversation.peer);
+        let wants_input = self.wants_input(Scope::All);
+        let conversation = &mut self.conversations[slot];
         match conversation.state {
+            // The time was that of the proof.
+            State::Open | State::Draining | State::Closing
+                if conversation.allowance.is_limited() =>
+            {
+                conversation.leave_rest();
+                self.apply(now, slot, Stimulus::Displaced);
+                return;
+            }
             // The peer is not silent: it has not heard all, or we do not listen.
-            State::Draining if is_held_up || !self.wants_input(Scope::All) => {
+            State::Draining if is_held_up || !wants_input => {
                 return self.restart_drain(now, slot);
             }
-            // A close would go before the rest, and make a part look like the whole.
+            // A close would make a part look like the whole. But whoever reads nothing may not keep
+            // its place for ever.
             State::Closing if is_held_up => {
-                self.conversations[slot].deadline = now.checked_add(self.config.close_timeout);
-                return;
+                let since = *conversation.held_up_since.get_or_insert(now);
+                if now.saturating_duration_since(since) < Config::LONGEST_HOLD_UP {
+                    return self.restart_close(now, slot);
+                }
             }
             _ => {}
         }
         let conversation = &mut self.conversations[slot];
         conversation.deadline = None;
-        conversation.is_left |=
-            conversation.liveness.is_peer_known() && !conversation.queue.is_empty();
+        conversation.leave_rest();
         self.apply(now, slot, Stimulus::Deadline);
     }
 

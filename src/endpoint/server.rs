@@ -238,6 +238,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         let peer = conversation.peer;
         self.restart_drain(now, slot);
+        self.restart_close(now, slot);
         self.review_origin(peer);
         self.reschedule(slot);
     }

@@ -130,8 +130,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn after_data(&mut self, now: Instant, slot: usize) {
         let conversation = &mut self.conversations[slot];
+        conversation.held_up_since = None;
         match conversation.state {
-            State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
+            State::Closing => self.restart_close(now, slot),
             State::Draining => self.restart_drain(now, slot),
             State::Open => {
                 if conversation.queue.takes_again(&self.config) {

@@ -160,6 +160,7 @@ pub(super) async fn drive_on(
         work: Work::new(Instant::now()),
         driving: Driving::default(),
         quiet: Quiet::begin(),
+        is_heard: false,
     };
     watched(|cx| driver.poll(cx, link, machine)).await;
     driver.driving
@@ -174,6 +175,8 @@ struct Driver<'a> {
     work: Work,
     driving: Driving,
     quiet: Quiet,
+    /// A message has come in this round.
+    is_heard: bool,
 }
 
 impl Driver<'_> {
@@ -187,7 +190,7 @@ impl Driver<'_> {
             // Input first: nothing is too late because we were.
             let taken = self.take_in(cx, link, machine);
             let received = taken != Taken::Nothing;
-            let mut moved = received;
+            let mut moved = std::mem::take(&mut self.is_heard);
             let mut has_more = received;
             let seen_until = match taken {
                 Taken::Nothing => None,
@@ -275,7 +278,10 @@ impl Driver<'_> {
             };
             count += event.messages();
             match event {
-                LinkEvent::Message { from, bytes } => machine.handle_message(now, from, &bytes),
+                LinkEvent::Message { from, bytes } => {
+                    self.is_heard = true;
+                    machine.handle_message(now, from, &bytes);
+                }
                 LinkEvent::Ready(scope) => machine.ready(now, scope),
                 LinkEvent::PeerLost { peer, error }
                 | LinkEvent::MessageLost { peer, error, .. } => {
@@ -470,7 +476,9 @@ impl Machine for Serving<'_> {
     }
 
     fn waits_for(&self) -> Option<String> {
-        Some("waiting for a client's request; Ctrl-C ends the mock".to_owned())
+        // Otherwise it may be the recording's time for the next answer that is awaited.
+        (self.mock.open_count() == 0)
+            .then(|| "waiting for a client's request; Ctrl-C ends the mock".to_owned())
     }
 
     fn comes(&self) -> &'static str {

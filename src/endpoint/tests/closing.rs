@@ -167,25 +167,44 @@ fn a_closing_conversation_whose_link_takes_nothing_keeps_its_rest_until_it_does(
 }
 
 #[test]
-fn a_closing_conversation_gives_up_only_without_progress() {
-    let mut server = Rig::new(Config {
-        // Of which an address that is not proven gets a part.
-        max_payload: 500,
-        ..Config::for_datagrams()
+fn a_closing_conversation_gives_up_its_rest_without_a_close_when_its_link_has_long_taken_nothing() {
+    let mut client = Rig::new(Config {
+        max_payload: 1,
+        ..Config::default()
     });
-    let (handle, _) = server.accepted();
-    server.write(handle, &[1; 3_000]);
-    server.endpoint.close(server.now, handle);
-    server.advance(59 * SECOND);
-    // More of it may go.
-    server.receive(&syn([0x12, 0x34, 0x56]));
-    server.take();
-    server.advance(60 * SECOND - Duration::from_nanos(1));
-    assert_eq!(server.ends(), []);
-    server.advance(Duration::from_nanos(1));
-    assert_eq!(server.ends(), [End::CloseTimeout]);
-    assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
-    assert!(server.endpoint.is_empty());
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.write(handle, b"abc");
+    client.endpoint.close(client.now, handle);
+    client.advance(840 * SECOND);
+    client.endpoint.handle_link_ready(Scope::All);
+    assert!(matches!(
+        client.endpoint.poll_output(client.now),
+        Output::Transmit { .. }
+    ));
+    // It went on, and stands still anew.
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.advance(900 * SECOND);
+    assert_eq!(client.ends(), []);
+    client.advance(60 * SECOND);
+    assert_eq!(client.ends(), [End::CloseTimeout]);
+    client.endpoint.handle_link_ready(Scope::All);
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+    assert!(client.endpoint.is_empty());
+}
+
+#[test]
+fn a_time_of_nothing_for_closing_does_not_spin_while_the_link_takes_nothing() {
+    let mut client = Rig::new(Config {
+        close_timeout: Duration::ZERO,
+        ..Config::default()
+    });
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.write(handle, b"abc");
+    client.endpoint.close(client.now, handle);
+    client.advance(Duration::from_millis(3));
+    assert_eq!(client.ends(), []);
 }
 
 #[test]

@@ -94,7 +94,8 @@ fn an_address_that_is_never_proven_loses_its_conversation() {
     assert_eq!(server.ends(), []);
     server.advance(Duration::from_nanos(1));
     assert_eq!(server.ends(), [End::AddressUnproven]);
-    assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
+    // A close would say that what came was all.
+    assert_eq!(server.sent(), Vec::<Vec<u8>>::new());
     assert!(server.endpoint.is_empty());
 }
 
@@ -484,4 +485,40 @@ fn an_address_that_is_not_proven_gets_no_sign_of_life() {
     server.advance(2 * SECOND);
     let empty = [0x50, 0x12, 0x34, 0x56];
     assert_eq!(server.sent().last().map(Vec::as_slice), Some(&empty[..]));
+}
+
+#[test]
+fn an_address_that_is_never_proven_keeps_its_place_for_a_minute_whatever_the_service_does() {
+    let drain = OnEof::Drain(Some(5 * SECOND));
+    for (server_eof, is_blocked) in [
+        (OnEof::Close, false),
+        (OnEof::Close, true),
+        (drain, false),
+        (drain, true),
+        (OnEof::Drain(None), false),
+    ] {
+        let mut server = Rig::new(Config {
+            server_eof,
+            max_payload: 500,
+            ..Config::for_datagrams()
+        });
+        let (handle, _) = server.accepted();
+        server.write(handle, &[1; 5_000]);
+        server.endpoint.finish(server.now, handle);
+        server.advance(30 * SECOND);
+        // More of its rest may go, which is no proof.
+        server.receive(&syn([0x12, 0x34, 0x56]));
+        server.take();
+        if is_blocked {
+            server.endpoint.handle_link_blocked(Scope::All);
+        }
+        server.advance(30 * SECOND - Duration::from_nanos(1));
+        assert_eq!(server.ends(), []);
+        server.advance(Duration::from_nanos(1));
+        assert_eq!(server.ends(), [End::AddressUnproven]);
+        server.endpoint.handle_link_ready(Scope::All);
+        // A close would say that this was all.
+        assert_eq!(server.sent(), Vec::<Vec<u8>>::new());
+        assert!(server.endpoint.is_empty());
+    }
 }

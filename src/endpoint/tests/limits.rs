@@ -256,7 +256,7 @@ fn peers_that_nothing_is_left_of_are_forgotten_while_the_link_takes_nothing() {
 #[test]
 fn an_idle_conversation_takes_less_than_a_kibibyte() {
     let size = size_of::<conversation::Conversation>();
-    assert!(size <= 448, "{size} bytes, beside its places in the tables");
+    assert!(size <= 464, "{size} bytes, beside its places in the tables");
 }
 
 #[test]

@@ -386,6 +386,41 @@ fn whoever_sends_on_notices_that_a_peer_that_kept_alive_has_gone() {
 }
 
 #[test]
+fn an_end_without_keep_alives_says_that_it_gives_up() {
+    let mut server = Rig::new(Config {
+        keep_alive: None,
+        ..keeping_alive()
+    });
+    let (_, id) = server.accepted();
+    for _ in 0..2 {
+        server.advance(20 * SECOND);
+        server.receive(&message(0xa0, id.0.0, b""));
+    }
+    server.advance(50 * SECOND);
+    assert_eq!(server.ends(), [End::IdleTimeout]);
+    assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
+}
+
+#[test]
+fn only_keep_alives_that_were_sent_make_us_known() {
+    let mut client = Rig::new(Config {
+        idle_timeout: None,
+        ..keeping_alive()
+    });
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.advance(50 * SECOND);
+    client.endpoint.handle_link_ready(Scope::All);
+    let mut empty_count = 0;
+    for _ in 0..20 {
+        empty_count += client.sent().iter().filter(|sent| sent.len() == 4).count();
+        client.advance(10 * SECOND);
+        client.write(handle, b"x");
+    }
+    assert_eq!(empty_count, 2);
+}
+
+#[test]
 fn a_peer_that_keeps_alive_is_heard_while_a_rest_is_sent_to_it() {
     let mut server = Rig::new(Config {
         max_payload: 1,

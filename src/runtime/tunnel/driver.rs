@@ -234,7 +234,7 @@ impl Driver {
         info!(target: NOTICE, "output files opened anew (SIGHUP)");
     }
 
-    /// Logs the totals at the end.
+    /// Logs the totals at the end. Conversations that are still there had no orderly end.
     fn log_summary(&self) {
         let stats = self.conversations.endpoint.stats();
         let count = stats.opened_count + stats.offered_count;
@@ -254,7 +254,7 @@ impl Driver {
             stats.sent.payload_bytes,
             stats.received.payload_bytes,
             self.conversations.metrics.refused_count,
-            self.conversations.metrics.failed_count,
+            self.conversations.metrics.failed_count + self.conversations.records.len() as u64,
         );
     }
 
