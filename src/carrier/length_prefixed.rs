@@ -121,7 +121,7 @@ pub struct LengthError {
 /// enough, and the end of a message at the end of what is known counts as one.
 /// Until then at most 4 messages are held.
 ///
-/// One message is enough if it is all of a segment and its contents
+/// With [`Prefix::U32`] one message is enough if it is all of a segment and its contents
 /// [prove it](Plausibility::proves_place). Behind a missed start (a first gap of unknown size),
 /// once the place in the other direction is [known](Self::join), whole messages that begin with
 /// a segment and end with one are, too: 1 with [`Prefix::U32`], 2 with [`Prefix::U16`].
@@ -304,7 +304,9 @@ impl<P: Plausibility> Layout for Prefixed<P> {
     }
 
     fn proves_alone(&self, frame: &[u8]) -> bool {
-        self.plausible.proves_place(&frame[self.prefix.bytes()..])
+        // A length of 2 bytes proves too little beside: every response of DNS that ends in an empty
+        // option would be a chance.
+        self.prefix == Prefix::U32 && self.plausible.proves_place(&frame[self.prefix.bytes()..])
     }
 
     fn trusts_first(&self) -> bool {

@@ -427,7 +427,7 @@ fn datagrams_whose_original_length_was_rewritten_are_read_as_cut() {
 
 #[test]
 fn a_capture_that_begins_on_an_idle_connection_shows_its_first_conversation_as_it_was() {
-    // Behind a length of 2 bytes, an ACK alone proves no place.
+    // Behind a length of 2 bytes, a message alone proves no place.
     for prefix in [Prefix::U32] {
         let [from, to] = addresses(false);
         let mut wire = Wire::new(Link::ETHERNET);

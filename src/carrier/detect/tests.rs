@@ -288,8 +288,13 @@ fn a_single_syn_decides_at_once_in_the_middle_of_a_connection() {
         let [(from, segment)] = &prefixed(prefix, &conversation()[..1])[..] else {
             panic!("one message is one segment");
         };
+        // Behind a length of 2 bytes it proves too little.
+        let found_at_once = match prefix {
+            Prefix::U32 => CarrierVerdict::LengthPrefixed(prefix),
+            Prefix::U16 => CarrierVerdict::NeedMore,
+        };
         for (extent, expected) in [
-            (Extent::WholeSegment, CarrierVerdict::LengthPrefixed(prefix)),
+            (Extent::WholeSegment, found_at_once),
             (Extent::PartOfSegment, CarrierVerdict::NeedMore),
         ] {
             let mut detector = Detector::new(PROTOCOL);
