@@ -99,6 +99,20 @@ pub(super) struct Prompt {
     pub(super) text: String,
     /// How far back among earlier texts it is.
     back: usize,
+    /// What was typed before it went back.
+    draft: String,
+}
+
+impl Prompt {
+    /// Changes the text, which is a new one by that, also if it was an earlier one.
+    fn edit(&mut self, key: Key) {
+        match key {
+            Key::Char(c) => self.text.push(c),
+            Key::Backspace => drop(self.text.pop()),
+            _ => self.text.clear(),
+        }
+        self.back = 0;
+    }
 }
 
 /// The purpose of a typed line.
@@ -308,6 +322,7 @@ impl App {
             what,
             text,
             back: 0,
+            draft: String::new(),
         });
         Task::None
     }
@@ -320,10 +335,8 @@ impl App {
     ) -> io::Result<Task> {
         match key {
             Key::Escape => return Ok(Task::None),
-            Key::Ctrl('u') => prompt.text.clear(),
             Key::Backspace if prompt.text.is_empty() => return Ok(Task::None),
-            Key::Backspace => drop(prompt.text.pop()),
-            Key::Char(c) => prompt.text.push(c),
+            Key::Ctrl('u') | Key::Backspace | Key::Char(_) => prompt.edit(key),
             Key::Up | Key::Down if prompt.what == Asked::Filter => self.recall(&mut prompt, key),
             Key::Enter => return self.answer(prompt, source),
             _ => {}
@@ -332,23 +345,28 @@ impl App {
         Ok(Task::None)
     }
 
-    /// Puts an earlier filter, or a later one, into the place of what is typed.
+    /// Puts an earlier filter, or a later one, into the place of what is typed, which comes behind
+    /// the last of them again.
     fn recall(&self, prompt: &mut Prompt, key: Key) {
+        if prompt.back == 0 {
+            prompt.draft.clone_from(&prompt.text);
+        }
+        let last = self.earlier.last();
         // What is there already is no news.
+        let is_draft = |back: usize| back == 1 && last == Some(&prompt.draft);
         let step = |back: usize| match key {
             Key::Up => (back + 1).min(self.earlier.len()),
             _ => back.saturating_sub(1),
         };
-        let text = |back: usize| match back {
-            0 => "",
-            back => &*self.earlier[self.earlier.len() - back],
-        };
         let mut back = step(prompt.back);
-        if key == Key::Up && prompt.back == 0 && text(back) == prompt.text {
+        if is_draft(back) {
             back = step(back);
         }
         prompt.back = back;
-        text(back).clone_into(&mut prompt.text);
+        prompt.text = match back {
+            0 => prompt.draft.clone(),
+            back => self.earlier[self.earlier.len() - back].clone(),
+        };
     }
 
     fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Task> {

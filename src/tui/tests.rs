@@ -366,6 +366,51 @@ fn a_refused_filter_stays_and_arrows_bring_back_earlier_ones() {
 }
 
 #[test]
+fn what_is_typed_outlives_the_arrows() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    let foot = |app: &mut App, source: &mut Made| screen(app, source, 80, 24)[23].clone();
+    let follow = |app: &mut App, source: &mut Made, keys: &[(Key, &str)]| {
+        for (key, shown) in keys {
+            app.key(*key, source);
+            assert_eq!(foot(app, source), format!("filter (-Y): {shown}_"));
+        }
+    };
+    press(&mut app, &mut source, "fn ==");
+    follow(
+        &mut app,
+        &mut source,
+        &[(Key::Up, "n =="), (Key::Down, "n ==")],
+    );
+    press(&mut app, &mut source, " 1\nfn == 2\nf");
+    app.key(Key::Ctrl('u'), &mut source);
+    press(&mut app, &mut source, "typ");
+    let there_and_back = [
+        (Key::Down, "typ"),
+        (Key::Up, "n == 1n == 2"),
+        (Key::Up, "n == 1"),
+        (Key::Up, "n == 1"),
+        (Key::Down, "n == 1n == 2"),
+        (Key::Down, "typ"),
+        (Key::Down, "typ"),
+        (Key::Up, "n == 1n == 2"),
+        // An earlier one that is changed is what is typed now.
+        (Key::Backspace, "n == 1n == "),
+        (Key::Down, "n == 1n == "),
+        (Key::Up, "n == 1n == 2"),
+        (Key::Down, "n == 1n == "),
+    ];
+    follow(&mut app, &mut source, &there_and_back);
+    // The one that holds is there already when the prompt opens.
+    press(&mut app, &mut source, "\x1bf");
+    let holds = [
+        (Key::Up, "n == 1"),
+        (Key::Down, "n == 1n == 2"),
+        (Key::Down, "n == 1n == 2"),
+    ];
+    follow(&mut app, &mut source, &holds);
+}
+
+#[test]
 fn what_cannot_be_read_is_told_and_nothing_else_happens() {
     let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(20));
     press(&mut app, &mut source, "jjjjjjjjjjjj\n");

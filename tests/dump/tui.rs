@@ -168,6 +168,8 @@ fn a_capture_of_other_traffic_says_what_it_has_instead_of_conversations() {
     terminal.shows("no conversation in this capture: 21 packets, 3 flows of other protocols");
     let selected = Terminal::start((80, 24), "-Y 'n == 99' captures/spec-samples.pcap");
     selected.shows("no message matches -Y: 14 packets");
+    let asked_for = Terminal::start((80, 24), "--conv c99 captures/spec-samples.pcap");
+    asked_for.shows("no conversation is one of --conv: 14 packets");
 }
 
 #[test]

@@ -119,9 +119,10 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             }
         })?
     };
-    let scope = match args.filter {
-        Some(_) => Scope::Selected,
-        None => Scope::Whole,
+    let scope = match (&args.filter, &args.conv) {
+        (Some(_), _) => Scope::Selected,
+        (None, Some(_)) => Scope::Conversations,
+        (None, None) => Scope::Whole,
     };
     let (store, records) = Store::new(style, scope).map_err(TemporaryError::of)?;
     let records_path = records.to_path_buf();

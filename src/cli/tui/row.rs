@@ -136,6 +136,8 @@ pub(super) struct RowState {
 pub(super) enum Scope {
     /// All.
     Whole,
+    /// All, where only conversations that were asked for are there.
+    Conversations,
     /// Those that match a filter: they do not tell its state.
     Selected,
 }
@@ -170,7 +172,7 @@ impl RowState {
             self.bytes[usize::from(server)] += u64::try_from(bytes).unwrap_or(0);
         }
         let meaning = word_after(head, Field::Meaning).and_then(MeaningKind::named);
-        if let (Some(meaning), Scope::Whole) = (meaning, scope) {
+        if let (Some(meaning), Scope::Whole | Scope::Conversations) = (meaning, scope) {
             self.undergo(meaning, direction);
         }
     }

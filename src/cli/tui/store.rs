@@ -351,6 +351,7 @@ impl Source for Store {
         };
         let what = match (self.scope, end.inputs) {
             (Scope::Selected, _) => "no message matches -Y",
+            (Scope::Conversations, _) => "no conversation is one of --conv",
             (Scope::Whole, ..2) => "no conversation in this capture",
             (Scope::Whole, _) => "no conversation in these captures",
         };
@@ -670,6 +671,7 @@ mod tests {
             (&[accepts, (9_000, "s2c", "closes")], "mid-stream, -"),
         ] {
             assert_eq!(shown(Scope::Whole, lines), state, "{lines:?}");
+            assert_eq!(shown(Scope::Conversations, lines), state, "{lines:?}");
             assert_eq!(shown(Scope::Selected, lines), "not over, -");
         }
     }
@@ -703,6 +705,8 @@ mod tests {
         );
         store.scope = Scope::Selected;
         assert!(store.emptiness()[0].starts_with("no message matches -Y: 21 packets"));
+        store.scope = Scope::Conversations;
+        assert!(store.emptiness()[0].starts_with("no conversation is one of --conv: 21 packets"));
     }
 
     #[test]
