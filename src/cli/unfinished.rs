@@ -9,21 +9,48 @@ use crate::conversation::{
 };
 use crate::dissect::Sink;
 use crate::field::payload;
+use crate::number_set::NumberSet;
 use crate::wire::Direction;
 
 /// Gives another sink what passes, and at the end, if that is asked for, the conversations whose
-/// records have not come.
+/// records have not come: none where messages are missing, as in what a filter selected, because
+/// those that are left do not tell a state.
 pub(super) struct Unfinished<'a, S> {
     sink: &'a mut S,
     conversations: BTreeMap<ConversationId, Conversation>,
+    /// The conversations whose records have come; messages may come late.
+    over: NumberSet,
+    /// The number of the latest message while none was missing.
+    latest: Option<u64>,
 }
 
 impl<'a, S: Sink<Error = io::Error>> Unfinished<'a, S> {
-    pub(super) const fn before(sink: &'a mut S) -> Self {
+    pub(super) fn before(sink: &'a mut S) -> Self {
         Self {
             sink,
             conversations: BTreeMap::new(),
+            over: NumberSet::default(),
+            latest: Some(0),
         }
+    }
+
+    /// Adds a message to what is known of its conversation.
+    fn note(&mut self, event: &MessageEvent<'_>) {
+        // Messages of a capture are numbered from 1 without a gap.
+        self.latest = self
+            .latest
+            .and_then(|latest| latest.checked_add(1))
+            .filter(|&next| next == event.number);
+        if self.latest.is_none() {
+            self.conversations.clear();
+            return;
+        }
+        let Some(id) = event.conversation.filter(|id| !self.over.contains(id.0)) else {
+            return;
+        };
+        let before = self.conversations.remove(&id);
+        let after = with_message(id, before, event);
+        self.conversations.insert(id, after);
     }
 
     /// Reports the conversations whose records have not come.
@@ -37,11 +64,7 @@ impl<S: Sink<Error = io::Error>> Sink for Unfinished<'_, S> {
     type Error = io::Error;
 
     fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        if let Some(id) = event.conversation {
-            let before = self.conversations.remove(&id);
-            let after = with_message(id, before, event);
-            self.conversations.insert(id, after);
-        }
+        self.note(event);
         self.sink.message(event)
     }
 
@@ -55,6 +78,7 @@ impl<S: Sink<Error = io::Error>> Sink for Unfinished<'_, S> {
 
     fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
         self.conversations.remove(&conversation.id);
+        self.over.insert(conversation.id.0);
         self.sink.conversation(conversation)
     }
 

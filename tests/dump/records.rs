@@ -197,6 +197,58 @@ fn conversations_without_their_records_are_filtered_by_what_their_messages_tell(
 }
 
 #[test]
+fn a_selection_that_ends_early_tells_no_states() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("early.ndjson");
+    let early = path.to_str().unwrap();
+    for selection in ["type == ack", "type != syn", "n > 1", "n != 2"] {
+        let all = run(["-T", "ndjson", "-Y", selection, SAMPLES]).ok();
+        let is_message = |line: &&str| {
+            ["header", "message"]
+                .iter()
+                .any(|kind| line.starts_with(&format!("{{\"record\":\"{kind}\"")))
+        };
+        let lines: String = all.split_inclusive('\n').filter(is_message).collect();
+        assert!(lines.lines().count() > 2, "{selection}");
+        fs::write(&path, lines).unwrap();
+        for filter in ["state == mid_stream", "state", "duration >= 0"] {
+            let told = run([early, "-Y", filter, "-T", "fields", "-e", "n"]);
+            assert_eq!(told.code, Some(3), "{}", told.stderr);
+            assert_eq!(told.stdout, "", "{selection}: {filter}");
+        }
+    }
+}
+
+#[test]
+fn a_message_behind_the_record_of_its_conversation_makes_no_second_one() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("early.ndjson");
+    let early = path.to_str().unwrap();
+    let all = dump(&format!("-T ndjson {SAMPLES}")).ok();
+    let is = |line: &str, kind: &str| line.starts_with(&format!("{{\"record\":\"{kind}\""));
+    let mut lines: Vec<&str> = all.split_inclusive('\n').collect();
+    lines.retain(|line| !is(line, "summary"));
+    let of_first = |line: &str| line.contains("\"conv\":\"c1\"");
+    let over = lines
+        .iter()
+        .position(|line| of_first(line) && is(line, "conversation"))
+        .unwrap();
+    let last = lines[..over]
+        .iter()
+        .rposition(|line| of_first(line) && is(line, "message"))
+        .unwrap();
+    lines[last..=over].rotate_right(1);
+    fs::write(&path, lines.concat()).unwrap();
+    let count = |filter: &str| {
+        let told = run([early, "-Y", filter, "-T", "fields", "-e", "n"]);
+        assert_eq!(told.code, Some(3), "{}", told.stderr);
+        told.stdout.lines().count()
+    };
+    assert_eq!(count("state == mid_stream"), 0);
+    assert!(count("state") > 0);
+}
+
+#[test]
 fn what_cannot_be_read_is_named_with_its_line() {
     let without = |payload: &str| dump(&format!("-T ndjson --payload {payload} {SAMPLES}")).ok();
     let records = dump(&format!("-T ndjson {SAMPLES}")).ok();
