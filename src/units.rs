@@ -192,11 +192,22 @@ impl Decimal {
 
     /// So many times `factor`, if that is a whole number.
     pub(crate) fn times(self, factor: u64) -> Option<u128> {
-        let (number, of) = (u128::from(self.fraction.0), u128::from(self.fraction.1));
-        let parts = number * u128::from(factor);
+        let (parts, of) = self.parts(factor);
         parts
             .is_multiple_of(of)
-            .then(|| u128::from(self.whole) * u128::from(factor) + parts / of)
+            .then(|| self.times_rounded_down(factor))
+    }
+
+    /// So many times `factor`, without the decimals of that.
+    pub(crate) fn times_rounded_down(self, factor: u64) -> u128 {
+        let (parts, of) = self.parts(factor);
+        u128::from(self.whole) * u128::from(factor) + parts / of
+    }
+
+    /// The decimals times `factor`: so many parts, and of what.
+    fn parts(self, factor: u64) -> (u128, u128) {
+        let (number, of) = self.fraction;
+        (u128::from(number) * u128::from(factor), u128::from(of))
     }
 }
 

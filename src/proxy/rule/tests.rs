@@ -77,6 +77,11 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         ("colour==3: drop", 1, "unknown field `colour`"),
         (
+            "type==ack && count>3: drop",
+            14,
+            "unknown field `count`; as in nth == 3",
+        ),
+        (
             "type==ack: hold until tpye==data",
             23,
             "unknown field `tpye`; did you mean `type`?",

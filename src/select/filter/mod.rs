@@ -16,12 +16,14 @@
 //!
 //! A field may be written as in Wireshark with our [dissector](crate::export::wireshark):
 //! `ministream.type == "syn"`. Names and words may be written in capitals, as tables show
-//! them: `Type == DATA`. So may times and sizes: `Duration > 1.5 ms`, `Len >= 2KiB`. A time without
-//! a unit is refused, unless its field is written with one: `t_us > 5`.
+//! them: `Type == DATA`. So may times and sizes, with or without quotes: `Duration > 1.5 ms`,
+//! `Len > 83.3 KiB`, which is rounded down to whole bytes. A time without a unit is refused, unless
+//! its field is written with one: `t_us > 5`.
 //!
 //! [Fields of conversations](ConversationField), such as `state`, are known when a
 //! conversation is over: see [`Filter::outcomes`].
 
+mod amount;
 mod comparison;
 mod conversation;
 mod count;

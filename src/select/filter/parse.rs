@@ -3,17 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use super::amount::{Quantity, is_number};
 use super::comparison::Comparison;
 use super::conversation::{Check, ConversationField, ConversationTest};
 use super::count::Counted;
 use super::error::{FilterError, FilterHint};
 use super::expression::{Expression, Literal};
-use super::token::{MICRO, Spanned, Token, tokens};
+use super::token::{Spanned, Token, tokens};
 use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::field::{Field, FieldKind};
 use crate::text::suggest::closest;
 use crate::time::Timestamp;
-use crate::units::{Decimal, size_factor, time_factor};
 
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
             return Err(error.with_hint(if CAPTURE_FILTER_WORDS.contains(&name) {
                 FilterHint::CaptureFilter
-            } else if let Some(hint) = title_hint(name) {
+            } else if let Some(hint) = title_hint(name, self.vocabulary) {
                 FilterHint::Words(hint.to_owned())
             } else {
                 FilterHint::Fields {
@@ -363,16 +363,27 @@ impl<'a> Parser<'a> {
         let Some(Spanned { token, span }) = self.tokens.first() else {
             return Err(self.error_here(format!("expected {}", expected(field.kind()))));
         };
-        if let Some(value) = self.spaced(field.kind())? {
-            self.advance();
+        if let Some(quantity) = Quantity::of(field.kind()) {
+            if let Some(value) = self.spaced(quantity)? {
+                self.advance();
+                self.advance();
+                return Ok(Literal::Number(value));
+            }
+            let text = match token {
+                Token::Word(word) => Some(&**word),
+                Token::Quoted(text) => std::str::from_utf8(text).ok(),
+                _ => None,
+            };
+            let value = match text {
+                Some(text) => self.amount(quantity, text.trim(), span)?,
+                None => None,
+            };
+            let value = value.ok_or_else(|| self.bad_literal(field, token, span.clone()))?;
             self.advance();
             return Ok(Literal::Number(value));
         }
         let parsed = match token {
-            Token::Word(word) => {
-                self.check_unit(field, word, span)?;
-                from_word(field.kind(), word)
-            }
+            Token::Word(word) => from_word(field.kind(), word),
             Token::Quoted(text) => from_quoted(field.kind(), text),
             _ => None,
         };
@@ -384,47 +395,87 @@ impl<'a> Parser<'a> {
     }
 
     /// A number and its unit as tables show them, with a space between: `1.5 ms`, `2 MiB`.
-    fn spaced(&self, kind: FieldKind) -> Result<Option<i64>, FilterError> {
+    fn spaced(&self, quantity: Quantity) -> Result<Option<i64>, FilterError> {
         let [number, unit, ..] = self.tokens else {
             return Ok(None);
         };
         let (Token::Word(digits), Token::Word(name)) = (&number.token, &unit.token) else {
             return Ok(None);
         };
-        let (factor, units) = match kind {
-            FieldKind::Size => (size_factor(name), "B, KiB, MiB and GiB"),
-            FieldKind::Micros => (shown_time_factor(name), "us, ms, s, min, h and d"),
-            _ => return Ok(None),
-        };
-        let Some(factor) = factor else {
+        let Some(factor) = quantity.factor(name) else {
             // It may as well be the next test, not joined to this one.
-            if number_of(digits).is_none() || Subject::named(name).is_some() {
+            if !is_number(digits) || Subject::named(name).is_some() {
                 return Ok(None);
             }
             let error = self.error(unit.span.clone(), format!("unknown unit `{name}`"));
-            return Err(error.hint(format!("units are {units}")));
+            return Err(error.hint(format!("units are {}", quantity.units())));
         };
-        Ok(times(digits, factor))
+        self.times(quantity, digits, factor, number.span.start..unit.span.end)
     }
 
-    /// Refuses a time without a unit: only a name that ends with one has it in the name.
-    fn check_unit(
+    /// A number and its unit in one text, or a number alone where that is enough: sizes are bytes,
+    /// and the name of a time may end with its unit.
+    fn amount(
         &self,
-        field: Subject,
-        word: &str,
+        quantity: Quantity,
+        text: &str,
         span: &Range<usize>,
-    ) -> Result<(), FilterError> {
-        let is_number = number(word).is_some() || number_of(word).is_some();
-        let is_bare = field.kind() == FieldKind::Micros && is_number;
-        let has_unit = self.subject.to_ascii_lowercase().ends_with("_us") && !word.contains('.');
-        // Nothing is nothing in every unit.
-        if !is_bare || has_unit || number(word) == Some(0) {
-            return Ok(());
+    ) -> Result<Option<i64>, FilterError> {
+        let has_unit = self.subject.to_ascii_lowercase().ends_with("_us");
+        match (number(text), quantity) {
+            (Some(value), Quantity::Size) => return Ok(Some(value)),
+            // Nothing is nothing in every unit.
+            (Some(value), Quantity::Time) if has_unit || value == 0 => return Ok(Some(value)),
+            (Some(_), Quantity::Time) => return Err(self.no_unit(text, "s", span)),
+            (None, _) => {}
         }
+        let unit_at = text.find(char::is_alphabetic).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(unit_at);
+        let digits = digits.trim_end();
+        if unit.is_empty() {
+            return match quantity {
+                Quantity::Time if !is_number(digits) => Ok(None),
+                Quantity::Time if quantity.times(digits, 1) == Ok(0) => Ok(Some(0)),
+                Quantity::Time if has_unit => Err(self.no_unit(digits, "us", span)),
+                Quantity::Time => Err(self.no_unit(digits, "s", span)),
+                Quantity::Size => Ok(None),
+            };
+        }
+        match quantity.factor(unit) {
+            Some(factor) => self.times(quantity, digits, factor, span.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// A number times the factor of its unit; nothing if it is no number.
+    fn times(
+        &self,
+        quantity: Quantity,
+        number: &str,
+        factor: u64,
+        span: Range<usize>,
+    ) -> Result<Option<i64>, FilterError> {
+        match quantity.times(number, factor) {
+            Ok(value) => Ok(Some(value)),
+            Err(reason) => match quantity.problem(reason) {
+                None => Ok(None),
+                Some((problem, "")) => Err(self.error(span, problem)),
+                Some((problem, hint)) => Err(self.error(span, problem).hint(hint)),
+            },
+        }
+    }
+
+    /// Refuses a time without a unit; `unit` is the probable one.
+    fn no_unit(&self, number: &str, unit: &str, span: &Range<usize>) -> FilterError {
         let problem = "a time needs a unit: us, ms, s, min, h or d";
-        Err(self
-            .error(span.clone(), problem)
-            .hint(format!("did you mean {word}s?")))
+        let error = self.error(span.clone(), problem);
+        let factor = Quantity::Time.factor(unit).unwrap_or(1);
+        match (Quantity::Time.times(number, factor), unit) {
+            (Ok(_), unit) => error.hint(format!("did you mean {number}{unit}?")),
+            (Err(_), "us") => error.hint("only whole us need none"),
+            // Hexadecimal, or too large.
+            (Err(_), _) => error,
+        }
     }
 
     fn bad_literal(&self, field: Subject, token: &Token, span: Range<usize>) -> FilterError {
@@ -506,13 +557,15 @@ const CAPTURE_FILTER_WORDS: &[&str] = &[
 ];
 
 /// The field that says what a column of a table does that is none.
-fn title_hint(name: &str) -> Option<&'static str> {
+fn title_hint(name: &str, vocabulary: Vocabulary) -> Option<&'static str> {
     Some(match &name.to_ascii_lowercase()[..] {
         "info" => "as in payload contains \"GET\", or meaning == opens",
         "start" => "as in t_us >= 2s, or ts >= 2004-05-25T12:00:00Z",
         "code" => "as in findings == ms.ping",
         "ids" => "as in id == 0a0b0c",
         "first" => "as in n == 4, or packet_n == 2",
+        // Rules know nothing of whole conversations.
+        "count" if vocabulary == Vocabulary::FieldsAndCounts => "as in nth == 3",
         "count" => "as in conv.finding_count > 0, or conv.messages > 10",
         _ => return None,
     })
@@ -549,12 +602,8 @@ fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
 fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
     match kind {
         FieldKind::Number(_) => number(word).map(Literal::Number),
-        FieldKind::Size => number(word)
-            .or_else(|| with_unit(word, size_factor))
-            .map(Literal::Number),
-        FieldKind::Micros => number(word)
-            .or_else(|| with_unit(word, shown_time_factor))
-            .map(Literal::Number),
+        // They are read with their units.
+        FieldKind::Size | FieldKind::Micros => None,
         FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
         FieldKind::Word(words) => {
             // As tables show it: `DATA`, `"server closed"`.
@@ -586,40 +635,6 @@ fn number(word: &str) -> Option<i64> {
     match word.strip_prefix("0x") {
         Some(digits) => i64::from_str_radix(digits, 16).ok(),
         None => word.parse().ok(),
-    }
-}
-
-/// A number, also one below zero, times the factor of its unit.
-fn with_unit(word: &str, factor: impl Fn(&str) -> Option<u64>) -> Option<i64> {
-    let unit_at = word.find(char::is_alphabetic)?;
-    let (number, unit) = word.split_at(unit_at);
-    times(number, factor(unit)?)
-}
-
-const SIGNS: [char; 2] = ['-', '+'];
-
-/// The number behind a sign, if there is one.
-fn number_of(word: &str) -> Option<Decimal> {
-    Decimal::read(word.strip_prefix(SIGNS).unwrap_or(word))
-}
-
-/// A number, also one with decimals or below zero, times a factor, if that is whole.
-fn times(number: &str, factor: u64) -> Option<i64> {
-    let value = i64::try_from(number_of(number)?.times(factor)?).ok()?;
-    Some(if number.starts_with('-') {
-        -value
-    } else {
-        value
-    })
-}
-
-/// Microseconds of a unit of time, also as tables write it.
-fn shown_time_factor(unit: &str) -> Option<u64> {
-    match unit.strip_prefix(MICRO) {
-        Some("s") => time_factor("us"),
-        Some(_) => None,
-        None if unit == "min" => time_factor("m"),
-        None => time_factor(unit),
     }
 }
 

@@ -95,6 +95,10 @@ fn tests_that_hold_and_tests_that_do_not() {
             "Time == 0.005s",
             "Time > 0",
             "Time > -1.5s",
+            "Time > 0.0 && Time != -0.0 && t_us > \"0\"",
+            "t_us == \"5 ms\" && Time in {\"5.0ms\", \"0.005  s\"}",
+            "t_us == \"5000\"",
+            "Len < 83.3 KiB && Len < \"1.7 TiB\" && Len < 2PiB && Len == \"16\"",
             "Len <= 0.5 KiB && Len > 0B",
             "carrier == udp",
             "src == 127.0.0.1",
@@ -251,19 +255,59 @@ fn errors_point_at_the_place() {
         ),
         (
             "t_us > 0.5",
-            "a time needs a unit: us, ms, s, min, h or d\n    t_us > 0.5\n           ^~~ did you mean 0.5s?",
+            "a time needs a unit: us, ms, s, min, h or d\n    t_us > 0.5\n           ^~~ only whole us need none",
+        ),
+        (
+            "t_us > 7.0",
+            "a time needs a unit: us, ms, s, min, h or d\n    t_us > 7.0\n           ^~~ did you mean 7.0us?",
+        ),
+        (
+            "duration > \"5\"",
+            "a time needs a unit: us, ms, s, min, h or d\n    duration > \"5\"\n               ^~~ did you mean 5s?",
+        ),
+        (
+            "duration in {1s, \"0.5\"}",
+            "a time needs a unit: us, ms, s, min, h or d\n    duration in {1s, \"0.5\"}\n                     ^~~~~ did you mean 0.5s?",
+        ),
+        (
+            "duration > 0x10",
+            "a time needs a unit: us, ms, s, min, h or d\n    duration > 0x10\n               ^~~~",
+        ),
+        (
+            "duration > 99999999999999",
+            "a time needs a unit: us, ms, s, min, h or d\n    duration > 99999999999999\n               ^~~~~~~~~~~~~~",
         ),
         (
             "duration > 0.5us",
-            "`conv.duration_us` is a time as in 20ms or 1.5s\n    duration > 0.5us\n               ^~~~~",
+            "this time is no whole number of microseconds\n    duration > 0.5us\n               ^~~~~",
+        ),
+        (
+            "duration > 0.5 us",
+            "this time is no whole number of microseconds\n    duration > 0.5 us\n               ^~~~~~",
+        ),
+        (
+            "duration > 99999999999999 d && n",
+            "this time is too long\n    duration > 99999999999999 d && n\n               ^~~~~~~~~~~~~~~~ the longest is 106751991d",
+        ),
+        (
+            "duration > \"1 sec\"",
+            "`conv.duration_us` is a time as in 20ms or 1.5s\n    duration > \"1 sec\"\n               ^~~~~~~",
+        ),
+        (
+            "len > 0.5 B",
+            "this size is no whole number of bytes\n    len > 0.5 B\n          ^~~~~",
+        ),
+        (
+            "len > 9000PiB",
+            "this size is too large\n    len > 9000PiB\n          ^~~~~~~ the largest is 8191PiB",
         ),
         (
             "len > 1 n == 1",
             "expected the end of the filter\n    len > 1 n == 1\n            ^ join tests with && or ||",
         ),
         (
-            "conv.bytes > 1 TiB",
-            "unknown unit `TiB`\n    conv.bytes > 1 TiB\n                   ^~~ units are B, KiB, MiB and GiB",
+            "conv.bytes > 1 TB",
+            "unknown unit `TB`\n    conv.bytes > 1 TB\n                   ^~ units are B, KiB, MiB, GiB, TiB and PiB",
         ),
         (
             "Info ~ /x/",
