@@ -208,6 +208,8 @@ fn conversations_are_filtered_searched_sorted_and_written_from_within() {
     terminal.type_in("f");
     terminal.shows("filter (-Y): payload contians 1_");
     terminal.press("Escape");
+    // A key right behind Escape would be one with Alt.
+    terminal.shows("s sort");
     // Sorted by findings the worst comes first.
     terminal.type_in("ssssss");
     let screen = terminal.shows("Findings↓");
