@@ -230,7 +230,11 @@ impl Bench {
             1 => endpoint.refuse(now, handle),
             2 => endpoint.close(now, handle),
             3 => endpoint.finish(now, handle),
-            4 => endpoint.abort(now, handle),
+            4 => {
+                endpoint.abort(now, handle);
+                // With it the application has got rid of all that it held.
+                self.unread.remove(&handle);
+            }
             5 => {
                 let bytes = input.bytes(input.len().min(50))?;
                 let read = Bytes::from([bytes, &[0; READ_REST]].concat());
