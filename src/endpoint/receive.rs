@@ -47,17 +47,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// Data for a conversation: delivered to the application, or kept until the ACK.
     pub(super) fn deliver(&mut self, now: Instant, slot: usize, payload: Bytes) {
-        let before = self.conversations[slot].state;
+        let conversation = &mut self.conversations[slot];
+        let before = conversation.state;
+        // Also where data come too late: whoever has a rest to send depends on a peer that is there.
+        conversation.liveness.note_heard(now, payload.len());
         if self.apply(now, slot, Stimulus::Data) == Transition::Ignored {
             let exchange = &mut self.conversations[slot].exchange;
             exchange.note_dropped(payload.len());
-            // A conversation that has a rest to send still depends on a peer that is there.
-            let liveness = &mut self.conversations[slot].liveness;
-            liveness.note_heard(now, payload.len());
             return self.stats.note(Anomaly::DataAfterClose);
         }
-        let liveness = &mut self.conversations[slot].liveness;
-        liveness.note_heard(now, payload.len());
         // Data prove that the ACK without an id was no close (docs/protocol.md, "Where the text
         // and the wire differ"); data without bytes do, too, and deliver nothing.
         self.conversations[slot].suspected_close = None;
