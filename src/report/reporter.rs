@@ -31,6 +31,14 @@ pub enum MessageView {
 }
 
 impl MessageView {
+    /// Rows that a table holds back.
+    fn held_rows(&self) -> usize {
+        match self {
+            Self::Table(table) => table.held().unwrap_or(0),
+            Self::Nothing | Self::By(_) => 0,
+        }
+    }
+
     fn printer(&mut self) -> Option<&mut dyn Printer> {
         match self {
             Self::Nothing | Self::Table(_) => None,
@@ -596,10 +604,7 @@ impl<W: Write> Reporter<W> {
     /// messages that waited behind a hole, as many as there is memory for.
     #[inline]
     fn write_overflow(&mut self) -> io::Result<()> {
-        let held_rows = match &self.shown {
-            MessageView::Table(table) => table.held().unwrap_or(0),
-            _ => 0,
-        };
+        let held_rows = self.shown.held_rows();
         let is_overfull = self.buffer.len() > MOST_BYTES || held_rows > MOST_ROWS;
         if !is_overfull {
             return Ok(());
@@ -623,10 +628,7 @@ impl<W: Write> Reporter<W> {
                 printer.flush()?;
             }
         }
-        let held_rows = match &self.shown {
-            MessageView::Table(table) => table.held().unwrap_or(0),
-            _ => 0,
-        };
+        let held_rows = self.shown.held_rows();
         let rows_due = self.header == Header::Due
             && (held_rows >= HELD_ROWS || self.buffering == Buffering::AtOnce && held_rows > 0);
         if self.buffer.len() <= wait && !rows_due {
