@@ -15,7 +15,7 @@
 //!   enough: 3, or 2 behind lengths or with one key;
 //! - an opening with an I2P destination that is as long as its certificate says: 6; in a
 //!   connection whose beginning is not in the capture, one that is all of a segment is even
-//!   enough to find its place behind a length;
+//!   enough to find its place behind a length of 4 bytes;
 //! - a message whose length is one of few, an ACK of 7 bytes: 3; of 4 bytes (a close): 2;
 //!   but 0 when all its bytes are text (`QUIT`);
 //! - a message whose id is that of another, different message in the same direction: 2,

@@ -26,17 +26,7 @@ enum Step<'a> {
 fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut decoder = Decoder::new(prefix, looks_like_message);
-    let mut emit = |item: Item<'_>| -> Result<(), Infallible> {
-        seen.push(match item {
-            Item::Message(message) => Message(message.to_vec()),
-            Item::Cut {
-                message,
-                missing_bytes,
-            } => Shortened(message.to_vec(), missing_bytes),
-            Item::Problem(problem) => Trouble(problem),
-        });
-        Ok(())
-    };
+    let mut emit = keep(&mut seen);
     for step in steps {
         let Ok(()) = match step {
             Step::Bytes(bytes) => decoder.push(bytes, &mut emit),
@@ -45,6 +35,7 @@ fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
         };
     }
     let Ok(()) = decoder.finish(&mut emit);
+    drop(emit);
     seen
 }
 
