@@ -31,6 +31,8 @@ mod service_manager;
 mod signals;
 mod socket;
 mod test_service;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod tunnel;
 

@@ -170,6 +170,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::runtime::testing::run;
 
     fn congestion_control(stream: &TcpStream) -> String {
         let name = SockRef::from(stream).tcp_congestion().unwrap();
@@ -184,14 +185,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
         (stream.unwrap(), listener)
-    }
-
-    fn run(test: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(test);
     }
 
     #[test]

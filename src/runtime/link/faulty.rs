@@ -523,16 +523,9 @@ mod tests {
     use crate::carrier::length_prefixed::Prefix;
     use crate::runtime::Allowed;
     use crate::runtime::link::{TcpLink, TcpOptions};
+    use crate::runtime::testing::run;
 
     const MESSAGE_BYTES: usize = 64 * 1024;
-
-    fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(test);
-    }
 
     fn message() -> Parcel {
         Parcel::raw(vec![0x50; MESSAGE_BYTES].into())

@@ -469,14 +469,7 @@ mod tests {
 
     use super::*;
     use crate::runtime::Allowed;
-
-    fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(test);
-    }
+    use crate::runtime::testing::run;
 
     #[test]
     fn datagrams_of_strangers_take_turns() {

@@ -13,19 +13,12 @@ use crate::carrier::length_prefixed::Prefix;
 use crate::keys::Keys;
 use crate::runtime::Allowed;
 use crate::runtime::link::Remote;
+use crate::runtime::testing::run;
 use crate::runtime::tls::{TlsClient, TlsOptions, TlsServer};
 use crate::session::Query;
 
 fn keys(seed: u8) -> Arc<Keys> {
     Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed([seed; 32])))
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 /// A server's link and the link of a client whose keys it admits.
