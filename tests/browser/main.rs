@@ -4,6 +4,7 @@
 mod conform_page;
 mod driver;
 mod every_capture;
+mod mock;
 mod page;
 mod proxy_page;
 mod replay_page;

@@ -1,14 +1,14 @@
 //! The page of `ministream-replay replay --html`, against a mock that answers otherwise.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use ministream_fixtures::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
+use crate::mock::Mock;
 use crate::page::captures;
 
 /// Replays the samples against a mock whose first answer is another one with markup in it.
@@ -25,27 +25,15 @@ fn replayed(directory: &Path) {
     assert_ne!(records, changed);
     let path = directory.join("changed.ndjson");
     fs::write(&path, changed).unwrap();
-    let mut mock = Command::new(env!("CARGO_BIN_EXE_ministream-replay"))
-        .arg("mock")
-        .arg(path)
-        .args(["--carrier", "tcp://127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut ready = String::new();
-    let mut told = BufReader::new(mock.stdout.take().unwrap());
-    told.read_line(&mut ready).unwrap();
-    let carrier = ready.trim_end().split_once("carrier=").unwrap().1;
+    let mock = Mock::of(&path);
     let output = Command::new(env!("CARGO_BIN_EXE_ministream-replay"))
         .arg("replay")
         .arg(samples)
-        .args(["--topspeed", "--carrier", carrier, "--html"])
+        .args(["--topspeed", "--carrier", &mock.carrier, "--html"])
         .arg(directory.join("page.html"))
         .output()
         .unwrap();
-    mock.kill().unwrap();
-    mock.wait().unwrap();
+    drop(mock);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
