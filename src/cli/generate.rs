@@ -65,10 +65,10 @@ fn put_page(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
     if command.has_subcommands() {
         put_section(out, |out| man.render_subcommands_section(out))?;
     }
-    if let Some(examples) = command.get_before_help() {
+    let examples = command.get_before_long_help();
+    if let Some(examples) = examples.or(command.get_before_help()) {
         put_heading("EXAMPLES", out);
-        let examples = examples.to_string();
-        put_lines(examples.lines().filter(|line| *line != "Examples:"), out);
+        put_lines(examples.to_string().lines(), out);
     }
     let codes = command.get_after_help().or(command.get_after_long_help());
     if let Some(codes) = codes {

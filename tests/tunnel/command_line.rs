@@ -298,11 +298,11 @@ fn signals_end_both_ends_in_an_orderly_way() {
 #[test]
 fn help_version_completions_and_manual_are_printed() {
     for (arguments, expected) in [
-        (&["-h"][..], "Examples:"),
+        (&["-h"][..], "\n  ministream-replay server "),
         (&["--help"], "--carrier tcp://127.0.0.1:9004"),
         (&["client", "--help"], "--on-eof"),
-        (&["client", "-h"], "Examples:\n  ministream-replay client "),
-        (&["server", "-h"], "Examples:\n  ministream-replay server "),
+        (&["client", "-h"], "\n  ministream-replay client "),
+        (&["server", "-h"], "\n  ministream-replay server "),
         (
             &["--version"],
             concat!("ministream-replay ", env!("CARGO_PKG_VERSION")),

@@ -14,7 +14,7 @@ pub(super) struct ConformArgs {
     #[arg(value_enum)]
     pub(super) tested: TestedPeer,
 
-    /// Run only cases whose names begin with this: ms/handshake, ms/close/4
+    /// Run only cases whose names begin with this: ms/close/4
     #[arg(value_name = "CASE")]
     pub(super) cases: Vec<String>,
 
@@ -22,21 +22,28 @@ pub(super) struct ConformArgs {
     #[arg(long)]
     pub(super) list: bool,
 
-    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654]; called to test a server, bound to test a client
+    /// udp://, tcp:// or tls://host:port, or i2cp://host
+    ///
+    /// In full: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654]. Called to test a server, bound to test a client.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     pub(super) carrier: Option<CarrierUrl>,
 
     /// The destination of the server, for i2cp and tls
-    #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
+    ///
+    /// In base64, by name, or in a file (@FILE).
+    #[arg(long, value_name = "DEST", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
-    /// Act as the service to which the tested server connects (its --target); without it,
-    /// cases that look at that side are skipped
+    /// Act as the service of the server (its --target)
+    ///
+    /// Without it, cases that look at that side are skipped.
     #[arg(long, value_name = "ADDR", conflicts_with = "dial")]
     pub(super) service: Option<String>,
 
-    /// Connect to the tested client here (its --listen) to make it open conversations
+    /// Where the tested client listens (its --listen)
+    ///
+    /// Connections to there make it open conversations.
     #[arg(long, value_name = "ADDR")]
     pub(super) dial: Option<String>,
 
@@ -45,11 +52,11 @@ pub(super) struct ConformArgs {
     pub(super) strict: bool,
 
     /// Which side to follow where the protocol's text and the Java implementation differ
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value = "text", hide_short_help = true)]
     pub(super) dialect: DialectName,
 
     /// Repeat a failed case up to N times
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub(super) retries: u32,
 
     /// Write a JUnit report to this file
@@ -61,17 +68,19 @@ pub(super) struct ConformArgs {
         long,
         value_name = "CIDR|B32|any",
         value_delimiter = ',',
+        hide_short_help = true,
         help_heading = "Safety"
     )]
     pub(super) allow: Vec<Allowed>,
 
-    /// A report for a browser, in one file: sentences and messages of failed cases.
-    /// FILE - is standard output, in place of the lines
+    /// A report for a browser, in one file
+    ///
+    /// Sentences and messages of failed cases. FILE - is standard output, in place of the lines.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
     /// Write the ready line to this file, too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) ready_file: Option<PathBuf>,
 
     #[command(flatten)]

@@ -15,8 +15,10 @@ use crate::session::LaneOrder;
 /// Whom to talk to.
 #[derive(Debug, Args)]
 pub(super) struct PeerArgs {
-    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654]
+    /// udp://, tcp:// or tls://host:port, or i2cp://host
+    ///
+    /// In full: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654].
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
@@ -27,21 +29,23 @@ pub(super) struct PeerArgs {
 /// How to talk to a peer.
 #[derive(Debug, Args)]
 pub(super) struct PeerOptions {
-    /// Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient
+    /// Our I2P destination, for i2cp and tls
+    ///
+    /// A file made by `keys new`; a client may be transient.
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
     /// Derive ids and faults from a number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) seed: Option<u64>,
 
     /// Inject faults into sent messages, or into one direction:
     /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
-    #[arg(long, value_name = "FAULTS")]
+    #[arg(long, value_name = "FAULTS", hide_short_help = true)]
     pub(super) fault: Vec<FaultLines>,
 
     /// Record the live traffic, as pcapng
-    #[arg(long, value_name = "FILE.pcapng")]
+    #[arg(long, value_name = "FILE.pcapng", hide_short_help = true)]
     pub(super) save_live: Option<PathBuf>,
 
     /// Order of messages over i2cp: guaranteed sends one message of a conversation at a time,
@@ -60,7 +64,7 @@ pub(super) struct PeerOptions {
     pub(super) connect_timeout: Duration,
 
     /// Allow addresses that are not loopback to be bound
-    #[arg(long, help_heading = "Safety")]
+    #[arg(long, hide_short_help = true, help_heading = "Safety")]
     pub(super) allow_remote: bool,
 
     #[command(flatten)]
@@ -155,11 +159,16 @@ pub(super) struct TlsArgs {
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
     /// Form of the log [default: people on a terminal without -v, otherwise text]
-    #[arg(long, value_enum, help_heading = "Logs")]
+    #[arg(long, value_enum, hide_short_help = true, help_heading = "Logs")]
     pub(super) log_format: Option<LogFormat>,
 
     /// Append the log to a file instead of standard error
-    #[arg(long, value_name = "FILE", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        hide_short_help = true,
+        help_heading = "Logs"
+    )]
     pub(super) log_file: Option<PathBuf>,
 
     /// Colours, in the log and in a report
