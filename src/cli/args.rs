@@ -1,9 +1,12 @@
 //! The arguments of `ministream-dump`, as the user types them.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
+use clap::{
+    Arg, ArgAction, ArgGroup, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
+};
 
 use super::values::{
     ConversationNames, StatisticName, Stop, field, plain_statistics, statistics_with_values,
@@ -192,8 +195,8 @@ pub(crate) struct DumpArgs {
 
     /// Browse conversations; ? shows the keys
     ///
-    /// Works on files, or live with -i. The records are kept in temporary files. Packets, streams and reports of
-    /// marked conversations can be written from within.
+    /// Works on files, or live with -i. The records are kept in temporary files (TMPDIR), and of a live capture or a
+    /// pipe the packets. Packets, streams and reports of marked conversations can be written from within.
     #[arg(
         long,
         conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics", "ladder", "html",
@@ -382,6 +385,41 @@ pub(crate) struct DumpArgs {
     /// Print the version
     #[arg(long, hide_short_help = true, action = ArgAction::Version)]
     pub(crate) version: Option<bool>,
+
+    /// The file in which packets are kept while they are dissected
+    #[arg(skip)]
+    pub(crate) keep_packets: Option<PathBuf>,
+
+    /// The file of kept packets that is read in place of the input
+    #[arg(skip)]
+    pub(crate) kept_packets: Option<PathBuf>,
+}
+
+impl DumpArgs {
+    /// The option for [`Self::keep_packets`]. It and the next are there for `--tui`, which runs this
+    /// program; no help or completion names them.
+    pub(super) const KEEP_PACKETS: &str = "keep-packets";
+
+    /// The option for [`Self::kept_packets`].
+    pub(super) const KEPT_PACKETS: &str = "kept-packets";
+
+    /// Parses the arguments, the program's name first.
+    pub(super) fn of(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let hidden = [Self::KEEP_PACKETS, Self::KEPT_PACKETS].map(|name| {
+            let option = Arg::new(name).long(name).value_name("FILE").hide(true);
+            option.value_parser(value_parser!(PathBuf))
+        });
+        let mut matches = Self::command()
+            .args(hidden)
+            .try_get_matches_from(arguments)?;
+        let args = Self::from_arg_matches_mut(&mut matches)
+            .map_err(|error| error.format(&mut Self::command()))?;
+        Ok(Self {
+            keep_packets: matches.remove_one(Self::KEEP_PACKETS),
+            kept_packets: matches.remove_one(Self::KEPT_PACKETS),
+            ..args
+        })
+    }
 }
 
 /// The help of `-z`, in a line.

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use super::args::DumpArgs;
@@ -13,11 +12,12 @@ use super::conclusion::{Done, conclude};
 use super::error::{DumpError, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
+use super::kept_packets::KeptPackets;
 use super::limits::{Budget, Limits};
 use super::options::{DumpOptions, Input, WholeConversations};
 use super::progress::ProgressReport;
 use super::records::RecordInput;
-use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
+use crate::capture::{CaptureError, InputInfo, Inputs, PacketSource, ReadingThread};
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink, StepSource, ThreadedSink};
 use crate::end_request::note_echo;
@@ -30,7 +30,7 @@ use crate::units::counted;
 /// Parses the arguments, runs, and prints errors on standard error.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match DumpArgs::try_parse_from(&arguments) {
+    let args = match DumpArgs::of(&arguments) {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
@@ -150,6 +150,9 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     if let Some(records) = RecordInput::open(&files)? {
         return records.dump(options);
     }
+    if let Some(path) = options.keep_packets.take() {
+        return dump_and_keep(options, files, KeptPackets::begin(path));
+    }
     let mut source = decoded(options, files, Trouble::Reported)?;
     let mut reporter = options.reporter()?;
     let packets = options.output.packet_output()?;
@@ -164,6 +167,22 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     }
     let done = read(options, &mut source, &mut reporter, Trouble::Reported)?;
     conclude(options, &done, source.inputs(), reporter, packets)
+}
+
+/// The same; packets are kept as they come.
+fn dump_and_keep(
+    options: &mut DumpOptions,
+    files: Vec<PathBuf>,
+    mut kept: KeptPackets,
+) -> Result<Ending, DumpError> {
+    let inputs = open(options, files, ReadingThread::Own, Trouble::Reported)?;
+    let mut source = StepSource::here(kept.noting(inputs), &options.dissect.network);
+    let mut reporter = options.reporter()?;
+    let trouble = Trouble::Reported;
+    let done = read_and(options, &mut source, &mut reporter, trouble, |dissector| {
+        kept.take_noted(&dissector.counts());
+    })?;
+    conclude(options, &done, source.inputs(), reporter, None)
 }
 
 /// Number of threads that work on a reading: one where rows are waited for (a pipe may be live),
@@ -227,6 +246,17 @@ fn read(
     sink: &mut impl Sink<Error = io::Error>,
     trouble: Trouble,
 ) -> Result<Done, DumpError> {
+    read_and(options, source, sink, trouble, |_| {})
+}
+
+/// The same; something is done with what was dissected before `sink` passes it on.
+fn read_and<P: PacketSource>(
+    options: &DumpOptions,
+    source: &mut StepSource<P>,
+    sink: &mut impl Sink<Error = io::Error>,
+    trouble: Trouble,
+    mut each: impl FnMut(&Dissector),
+) -> Result<Done, DumpError> {
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut progress = ProgressReport::new(options.progress, options.screen);
     let mut budget = Budget::new(options.limits);
@@ -247,6 +277,7 @@ fn read(
             Ok(Some(steps)) => {
                 let is_spent = steps.only().is_some_and(|step| budget.is_spent_with(step));
                 dissector.push_steps(steps, sink)?;
+                each(&dissector);
                 if is_spent || !sink.wants_more() {
                     end = EndOfInput::Stopped;
                     break;

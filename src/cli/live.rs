@@ -12,6 +12,7 @@ use super::conclusion::{Done, conclude};
 use super::error::{DumpError, PROGRAM, describe, print_warning};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
+use super::kept_packets::KeptPackets;
 use super::limits::Budget;
 use super::live_input::LiveInput;
 use super::options::DumpOptions;
@@ -38,6 +39,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let mut source = LiveCapture::open(live)?;
     announce(live, &source);
     let mut recording = Recording::begin(options)?;
+    let mut kept = options.keep_packets.take().map(KeptPackets::begin);
     let mut reporter = options.reporter()?;
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut budget = Budget::new(options.limits);
@@ -58,6 +60,9 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
                 dissector.push(&packet, &mut reporter)?;
                 if let Some(recording) = &mut recording {
                     recording.write(&packet, &mut reporter)?;
+                }
+                if let Some(kept) = &mut kept {
+                    kept.take(&packet, &dissector.counts());
                 }
                 if budget.is_spent_by(packet.time, packet.captured_bytes()) {
                     break;

@@ -9,6 +9,7 @@ mod error;
 mod exit;
 mod generate;
 mod interrupt;
+mod kept_packets;
 mod limits;
 #[cfg(feature = "live")]
 mod live;

@@ -37,6 +37,8 @@ pub(crate) struct DumpOptions {
     pub(crate) input: Input,
     /// In which order the packets of several files come.
     pub(crate) order: InputOrder,
+    /// The file in which packets are kept for later, if they are.
+    pub(crate) keep_packets: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) filter: Option<Filter>,
     pub(crate) picked: Picked,
@@ -89,6 +91,7 @@ pub(crate) enum IncompleteInput {
 impl DumpOptions {
     /// Checks the arguments and fills in defaults.
     pub(crate) fn resolve(mut args: DumpArgs) -> Result<Self, DumpError> {
+        read_kept_packets(&mut args);
         find_captures(&mut args)?;
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let format = format(&args)?;
@@ -131,6 +134,7 @@ impl DumpOptions {
         };
         Ok(Self {
             input,
+            keep_packets: args.keep_packets,
             limits,
             filter,
             picked: args
@@ -253,6 +257,20 @@ fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
         });
     }
     Ok(())
+}
+
+/// Puts the packets that were kept of an input in its place.
+fn read_kept_packets(args: &mut DumpArgs) {
+    let Some(kept) = args.kept_packets.take() else {
+        return;
+    };
+    args.files = vec![kept];
+    args.read.clear();
+    args.interface = None;
+    args.capture_filter = None;
+    args.snap_length = None;
+    args.not_promiscuous = false;
+    args.buffer = None;
 }
 
 /// Puts the captures in the place of the directories and patterns that name them.

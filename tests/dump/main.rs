@@ -8,6 +8,7 @@ mod export;
 mod formats;
 mod generate;
 mod html;
+mod kept;
 mod ladders;
 mod live;
 mod near;

@@ -5,13 +5,16 @@
 use std::env;
 use std::fs;
 use std::io::Write;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ministream_fixtures::needs;
+use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::{message, needs, sample_destination};
 use tempfile::TempDir;
 
 use crate::run::{SAMPLES, capture, run};
@@ -251,14 +254,7 @@ fn conversations_are_filtered_searched_sorted_and_written_from_within() {
 fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
     needs!("tmux");
     let place = tempfile::tempdir().unwrap();
-    let pipe = place.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let pipe = make_pipe(place.path());
     let terminal = Terminal::start((80, 24), &format!("- < '{}'", pipe.display()));
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     let bytes = capture("spec-samples.pcap");
@@ -291,6 +287,154 @@ fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
     terminal.type_in("\x1b[<0;5;4M\x1b[<0;5;4m");
     terminal.type_in("\x1b[<0;5;4M\x1b[<0;5;4m");
     terminal.shows("c2  refused");
+}
+
+/// A pipe with a name in a folder.
+fn make_pipe(folder: &Path) -> PathBuf {
+    let pipe = folder.join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    pipe
+}
+
+/// The packets that were kept in a folder for temporary files.
+fn kept_packets(temporary: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(temporary).unwrap();
+    let mut paths = files.map(|entry| entry.unwrap().path());
+    paths.find(|path| path.extension().is_some_and(|name| name == "pcapng"))
+}
+
+impl Terminal {
+    /// Writes the packets of what is marked, or of what is under the cursor; gives their messages.
+    fn written_messages(&self, name: &str) -> String {
+        let path = self.path(name);
+        self.type_in(&format!("w{}", path.display()));
+        self.press("Enter");
+        self.shows(&format!("wrote {}", path.display()));
+        messages_in(&[path.to_str().unwrap()])
+    }
+}
+
+/// The messages that the program finds, one a line.
+fn messages_in(arguments: &[&str]) -> String {
+    let fields = ["-T", "fields", "-e", "type", "-e", "id", "-e", "payload"];
+    run([arguments, &fields].concat()).ok()
+}
+
+#[test]
+fn packets_of_a_pipe_are_written_while_it_grows_and_when_it_is_over() {
+    needs!("tmux");
+    const CAPTURE: &str = "captures/among-other-traffic.pcap";
+    let place = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let pipe = make_pipe(place.path());
+    let input = format!("- < '{}'", pipe.display());
+    let terminal = Terminal::start_in(temporary.path(), (120, 30), &input);
+    let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+    let bytes = capture("among-other-traffic.pcap");
+    writer.write_all(&bytes).unwrap();
+    terminal.shows("reading");
+    terminal.shows("  c1 ");
+    let kept = kept_packets(temporary.path()).unwrap();
+    let mode = fs::metadata(&kept).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // A block that is just being written.
+    let mut end = fs::File::options().append(true).open(&kept).unwrap();
+    end.write_all(&[6, 0, 0, 0, 80, 0, 0, 0, 0, 0]).unwrap();
+    let expected = messages_in(&[CAPTURE, "--conv", "c1"]);
+    assert_eq!(terminal.written_messages("one.pcapng"), expected);
+    drop(writer);
+    terminal.type_in("jw");
+    terminal.press("Escape");
+    terminal.type_in("q");
+    terminal.shows("ended with 0");
+    assert_eq!(kept_packets(temporary.path()), None);
+}
+
+#[test]
+fn secrets_are_left_out_of_packets_that_are_written_of_a_pipe_and_not_kept() {
+    needs!("tmux");
+    let place = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let pipe = make_pipe(place.path());
+    let redact = format!(
+        "--redact payload,dest --redact-key {}",
+        place.path().join("key").display()
+    );
+    let input = format!("{redact} '{}'", pipe.display());
+    let terminal = Terminal::start_in(temporary.path(), (120, 30), &input);
+    fs::write(&pipe, capture("spec-samples.pcap")).unwrap();
+    terminal.shows("  14 messages");
+    assert_eq!(kept_packets(temporary.path()), None);
+    let messages = terminal.written_messages("made.pcapng");
+    let options: Vec<&str> = redact.split(' ').collect();
+    let hidden = messages_in(&[&options, &[SAMPLES, "--conv", "c1"][..]].concat());
+    assert_eq!(messages, hidden);
+    assert!(messages.contains("***"), "{messages}");
+}
+
+#[test]
+fn records_from_a_pipe_have_no_packets_and_tell_it() {
+    needs!("tmux");
+    let place = tempfile::tempdir().unwrap();
+    let records = place.path().join("records.ndjson");
+    fs::write(&records, run([SAMPLES, "-T", "ndjson"]).ok()).unwrap();
+    let terminal = Terminal::start((120, 30), &format!("- < '{}'", records.display()));
+    terminal.shows("  14 messages");
+    terminal.type_in("w/nonexistent.pcapng");
+    terminal.press("Enter");
+    terminal.shows("-w writes the packets of a capture, and records have none");
+}
+
+#[test]
+fn conversations_that_were_named_and_checks_that_fail_do_not_keep_packets_from_being_written() {
+    needs!("tmux");
+    let options = format!("--conv c1,c3 --fail-on note {SAMPLES}");
+    let terminal = Terminal::start((120, 30), &options);
+    terminal.shows("c3 ");
+    terminal.type_in("j");
+    let expected = messages_in(&[SAMPLES, "--conv", "c3"]);
+    assert_eq!(terminal.written_messages("named.pcapng"), expected);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn packets_of_a_live_capture_are_written_while_it_goes_on() {
+    needs!("tmux");
+    let name = "tui::packets_of_a_live_capture_are_written_while_it_goes_on";
+    in_namespace(name, || {
+        let temporary = tempfile::tempdir().unwrap();
+        let server = UdpSocket::bind("127.0.0.1:9004").unwrap();
+        let options = "-i lo -Y 'type != ping'";
+        let terminal = Terminal::start_in(temporary.path(), (120, 30), options);
+        terminal.shows("LIVE");
+        let (one, other) = ([0x11; 3], [0x22; 3]);
+        for (id, contents) in [(one, "first"), (other, "second")] {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let send = |bytes: Vec<u8>| {
+                client.send_to(&bytes, "127.0.0.1:9004").unwrap();
+            };
+            let answer = |bytes: Vec<u8>| {
+                server
+                    .send_to(&bytes, client.local_addr().unwrap())
+                    .unwrap();
+            };
+            send(message::syn(id, &sample_destination()));
+            answer(message::ack(id, [0x33; 3]));
+            send(message::client_data([0x33; 3], contents.as_bytes()));
+        }
+        terminal.shows("LIVE, 6 messages");
+        terminal.type_in("g");
+        let written = terminal.written_messages("first.pcapng");
+        assert!(
+            written.contains("first") && !written.contains("second"),
+            "{written}"
+        );
+        assert_eq!(written.lines().count(), 3, "{written}");
+        terminal.type_in("q");
+        terminal.shows("ended with 0");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    });
 }
 
 #[test]
@@ -372,9 +516,7 @@ fn processes_with(text: &str) -> Vec<String> {
 fn assert_nothing_is_left(end: End, is_read: bool) {
     let place = tempfile::tempdir().unwrap();
     let temporary = tempfile::tempdir().unwrap();
-    let pipe = place.path().join("pipe");
-    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
+    let pipe = make_pipe(place.path());
     let path = pipe.to_str().unwrap();
     let terminal = Terminal::start_in(temporary.path(), (80, 24), path);
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();

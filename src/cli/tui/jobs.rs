@@ -1,13 +1,15 @@
 //! Jobs that take a while: this program, run on the records or on the input.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use super::super::args::DumpArgs;
 use crate::tui::ExportFormat;
 
 /// The result of a job.
@@ -29,10 +31,36 @@ pub(super) enum Source {
     Live,
 }
 
+/// The packets that are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Packets {
+    /// Those of the input, which can be read again.
+    OfInput,
+    /// Those that were kept of it in this file. It is empty where the input is records, and gone if
+    /// one could not be kept.
+    Kept(PathBuf),
+    /// They are made of the records, from which secrets were taken (`--redact`): packets as they
+    /// came would bring these to the disk.
+    InRecords,
+}
+
+impl Packets {
+    /// The arguments for keeping them.
+    pub(super) fn keeping(&self) -> impl Iterator<Item = OsString> {
+        let path = match self {
+            Self::Kept(path) => Some(path),
+            Self::OfInput | Self::InRecords => None,
+        };
+        path.into_iter()
+            .flat_map(|path| named(DumpArgs::KEEP_PACKETS, path))
+    }
+}
+
 /// Jobs on threads of their own.
 pub(super) struct Jobs {
     arguments: Vec<OsString>,
     source: Source,
+    packets: Packets,
     records: PathBuf,
     filter: Option<String>,
     sender: Sender<JobResult>,
@@ -42,11 +70,17 @@ pub(super) struct Jobs {
 impl Jobs {
     /// `arguments` are those with which the conversations were read, `records` their records
     /// so far.
-    pub(super) fn new(arguments: Vec<OsString>, source: Source, records: PathBuf) -> Self {
+    pub(super) fn new(
+        arguments: Vec<OsString>,
+        source: Source,
+        records: PathBuf,
+        packets: Packets,
+    ) -> Self {
         let (sender, receiver) = channel();
         Self {
             arguments,
             source,
+            packets,
             records,
             filter: None,
             sender,
@@ -101,12 +135,13 @@ impl Jobs {
     pub(super) fn write(&self, format: ExportFormat, path: String, numbers: &[u32]) {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
         let (flag, mut arguments) = match format {
-            ExportFormat::Packets if self.source == Source::Live => {
-                let text =
-                    "packets of a live capture are not kept; E and H write streams and reports";
-                return self.send_message(text.to_owned());
-            }
-            ExportFormat::Packets => ("-w", self.arguments.clone()),
+            ExportFormat::Packets => match self.packet_arguments() {
+                Some(arguments) => ("-w", arguments),
+                None => {
+                    let text = "packets could not be kept, q tells why; E and H write the rest";
+                    return self.send_message(text.to_owned());
+                }
+            },
             ExportFormat::Streams => ("--export", self.records_argument()),
             ExportFormat::Page => ("--html", self.records_argument()),
         };
@@ -114,10 +149,27 @@ impl Jobs {
         self.spawn(move || {
             let output = program(&arguments)?.output()?;
             Ok(JobResult::Message(match output.status.code() {
-                Some(0 | 3) => format!("wrote {path}"),
+                // A failed check (--fail-on), or an input that is cut, also where it still grows.
+                Some(0 | 1 | 3) => format!("wrote {path}"),
                 _ => last_words(&output),
             }))
         });
+    }
+
+    /// The arguments for reading the packets again, if they are there.
+    fn packet_arguments(&self) -> Option<Vec<OsString>> {
+        let mut arguments = without_names(&self.arguments);
+        match &self.packets {
+            Packets::OfInput => {}
+            Packets::InRecords => return Some(self.records_argument()),
+            Packets::Kept(path) if fs::metadata(path).ok()?.len() == 0 => {
+                return Some(self.records_argument());
+            }
+            Packets::Kept(path) => {
+                arguments.extend(named(DumpArgs::KEPT_PACKETS, path));
+            }
+        }
+        Some(arguments)
     }
 
     fn records_argument(&self) -> Vec<OsString> {
@@ -139,6 +191,25 @@ impl Jobs {
             sender.send(outcome).ok();
         });
     }
+}
+
+/// An option with a path.
+fn named(option: &str, path: &Path) -> [OsString; 2] {
+    [format!("--{option}").into(), path.into()]
+}
+
+/// The arguments without `--conv`, which may be given once.
+fn without_names(arguments: &[OsString]) -> Vec<OsString> {
+    let mut rest = arguments.iter();
+    let mut kept = Vec::new();
+    while let Some(argument) = rest.next() {
+        if argument == "--conv" {
+            rest.next();
+        } else if !argument.as_encoded_bytes().starts_with(b"--conv=") {
+            kept.push(argument.clone());
+        }
+    }
+    kept
 }
 
 /// This program, with nothing to read from its terminal.

@@ -24,7 +24,7 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::execute;
 use tempfile::TempPath;
 
-use self::jobs::{JobResult, Jobs, Source};
+use self::jobs::{JobResult, Jobs, Packets, Source};
 use self::row::Scope;
 use self::store::Store;
 use super::args::DumpArgs;
@@ -32,6 +32,7 @@ use super::error::{DumpError, hint_text};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
 use super::output::terminal_style;
+use super::targets::is_standard;
 use super::terminal;
 use crate::capture::Inputs;
 use crate::report::TemporaryError;
@@ -66,8 +67,8 @@ struct Reading {
 /// The process and files that must not be left behind, however this ends.
 #[derive(Default)]
 struct Kept {
-    /// The name of the records. Threads that still hold the file are not waited for.
-    records: Option<TempPath>,
+    /// The names of the records and packets. Threads that still hold the files are not waited for.
+    files: Vec<TempPath>,
     /// The process that writes them.
     record_writer: Option<Child>,
 }
@@ -80,9 +81,15 @@ impl Kept {
             .map_or(Ok(None), Child::try_wait)
     }
 
-    /// Removes the records, and ends the process that still reads, which is not wanted any more.
+    /// Removes the files, and ends the process that still reads, which is not wanted any more.
     fn clear(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.records.take().map_or(Ok(()), TempPath::close)?;
+        for file in mem::take(&mut self.files) {
+            match file.close() {
+                // That process removes packets that it cannot keep.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                closed => closed?,
+            }
+        }
         let status = self.exit_status()?;
         if let Some(mut record_writer) = self.record_writer.take()
             && status.is_none()
@@ -126,7 +133,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
     };
     let (store, records) = Store::new(style, scope).map_err(TemporaryError::of)?;
     let records_path = records.to_path_buf();
-    locked(&kept).records = Some(records);
+    locked(&kept).files.push(records);
     let store = Arc::new(Mutex::new(store));
     let arguments: Vec<OsString> = arguments
         .iter()
@@ -134,7 +141,17 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         .filter(|argument| *argument != FLAG)
         .cloned()
         .collect();
-    let mut child = spawn_record_writer(args, &arguments).map_err(DumpError::Output)?;
+    let packets = if comes_once(args) && args.redact.is_empty() {
+        let file = packet_file().map_err(TemporaryError::of)?;
+        let packets = Packets::Kept(file.to_path_buf());
+        locked(&kept).files.push(file);
+        packets
+    } else if comes_once(args) {
+        Packets::InRecords
+    } else {
+        Packets::OfInput
+    };
+    let mut child = spawn_record_writer(args, &arguments, &packets).map_err(DumpError::Output)?;
     let reading = Arc::new(Reading::default());
     let complaints = listen(&mut child, &store, &reading);
     locked(&kept).record_writer = Some(child);
@@ -142,7 +159,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         app: App::new(title(args)),
         store,
         reading,
-        jobs: Jobs::new(arguments, source(args), records_path),
+        jobs: Jobs::new(arguments, source(args), records_path, packets),
         style,
         is_live: args.interface.is_some(),
         knew_the_end: false,
@@ -174,14 +191,35 @@ fn source(args: &DumpArgs) -> Source {
     }
 }
 
-/// This program as a child process that writes records (`-T ndjson`).
-fn spawn_record_writer(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
+/// Whether the input cannot be read a second time: an interface or a pipe.
+fn comes_once(args: &DumpArgs) -> bool {
+    let is_pipe =
+        |path: &PathBuf| is_standard(path) || path.exists() && !path.is_file() && !path.is_dir();
+    args.interface.is_some() || args.read.iter().chain(&args.files).any(is_pipe)
+}
+
+/// A file for packets, as private as that of the records.
+fn packet_file() -> io::Result<TempPath> {
+    let file = tempfile::Builder::new()
+        .prefix("ministream-")
+        .suffix(".pcapng")
+        .tempfile()?;
+    Ok(file.into_temp_path())
+}
+
+/// This program as a child process that writes records (`-T ndjson`), and keeps packets.
+fn spawn_record_writer(
+    args: &DumpArgs,
+    arguments: &[OsString],
+    packets: &Packets,
+) -> io::Result<Child> {
     // Records that come slowly out of a pipe are seen as they come.
     let at_once = (source(args) == Source::Once && !args.line_buffered).then_some("-l");
     Command::new(std::env::current_exe()?)
         .args(at_once)
         .args(arguments)
         .args(["-T", "ndjson", "--payload", "full", "--progress", "never"])
+        .args(packets.keeping())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
