@@ -20,11 +20,11 @@ use ministream::report::html::HtmlReport;
 use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use ministream::report::ladder::{DrawnConversations, LadderFormat, LadderPrinter};
 use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
-use ministream::report::reporter::{Buffering, MessageView};
+use ministream::report::reporter::Buffering;
 use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
 use ministream::report::style::{Colouring, IdFormat, Style, TimeStyle};
-use ministream::report::table::MessageTable;
+use ministream::report::table::TablePrinter;
 use ministream::select::redact::{Redaction, Secrets};
 use ministream::select::{Picked, Selection};
 use ministream::text::escape::Charset;
@@ -154,14 +154,7 @@ fn write(
                 Box::new(FollowPrinter::new(ConversationId(number), format, style))
             };
             others.extend((1..=4).map(follow));
-            return written(
-                file,
-                options,
-                style,
-                redaction,
-                MessageView::Nothing,
-                others,
-            );
+            return written(file, options, style, redaction, None, others);
         }
         SVG => Box::new(LadderPrinter::new(
             DrawnConversations::All,
@@ -173,15 +166,7 @@ fn write(
             others.push(Box::new(TypeTable::new(style)));
             others.push(Box::new(TimingTable::new(style)));
             others.push(Box::new(FindingTable::new(style)));
-            let table = MessageTable::new(style);
-            return written(
-                file,
-                options,
-                style,
-                redaction,
-                MessageView::Table(Box::new(table)),
-                others,
-            );
+            Box::new(TablePrinter::new(style))
         }
         5 | 6 => Box::new(TextPrinter::new(style)),
         7 | 8 => Box::new(DetailPrinter::new(Details::TreeAndHex, style)),
@@ -205,14 +190,7 @@ fn write(
             style,
         )),
     };
-    written(
-        file,
-        options,
-        style,
-        redaction,
-        MessageView::By(printer),
-        others,
-    )
+    written(file, options, style, redaction, Some(printer), others)
 }
 
 /// What these printers make of the file.
@@ -221,7 +199,7 @@ fn written(
     options: &DissectOptions,
     style: Style,
     redaction: Option<Redaction>,
-    shown: MessageView,
+    shown: Option<Box<dyn Printer>>,
     others: Vec<Box<dyn Printer>>,
 ) -> Option<Vec<u8>> {
     written_until(file, options, style, redaction, shown, others, |_| {})
@@ -237,8 +215,7 @@ pub fn report(
     at_end: impl FnOnce(&mut Reporter<&mut Vec<u8>>),
 ) -> Option<()> {
     let style = style(PACKETS);
-    let shown = MessageView::Nothing;
-    written_until(file, options, style, redaction, shown, others, at_end).map(drop)
+    written_until(file, options, style, redaction, None, others, at_end).map(drop)
 }
 
 fn written_until(
@@ -246,7 +223,7 @@ fn written_until(
     options: &DissectOptions,
     style: Style,
     redaction: Option<Redaction>,
-    shown: MessageView,
+    shown: Option<Box<dyn Printer>>,
     others: Vec<Box<dyn Printer>>,
     at_end: impl FnOnce(&mut Reporter<&mut Vec<u8>>),
 ) -> Option<Vec<u8>> {
@@ -286,14 +263,7 @@ fn write_page(
         ..style(2)
     };
     let report: Box<dyn Printer> = Box::new(HtmlReport::new(page.clone(), style));
-    written(
-        file,
-        options,
-        style,
-        redaction,
-        MessageView::Nothing,
-        vec![report],
-    )?;
+    written(file, options, style, redaction, None, vec![report])?;
     Some(page.bytes())
 }
 
@@ -306,14 +276,7 @@ fn write_packets(
     let secrets = secrets_of(redaction.as_ref());
     let packets = SyntheticPackets::new(page.clone(), secrets).expect("memory takes all");
     let others: Vec<Box<dyn Printer>> = vec![Box::new(packets)];
-    written(
-        file,
-        options,
-        style(PACKETS),
-        redaction,
-        MessageView::Nothing,
-        others,
-    )?;
+    written(file, options, style(PACKETS), redaction, None, others)?;
     Some(page.bytes())
 }
 

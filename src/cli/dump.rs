@@ -22,7 +22,7 @@ use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink, StepSource, ThreadedSink};
 use crate::end_request::note_echo;
 use crate::field::Field;
-use crate::report::reporter::{MessageView, Reporter};
+use crate::report::reporter::Reporter;
 use crate::select::filter::ConversationField;
 use crate::select::{Picked, Selection};
 use crate::units::counted;
@@ -133,7 +133,7 @@ fn matched_conversations(
         options.buffering,
         options.output.style,
         Selection::new(options.filter.take(), picked, None),
-        MessageView::Nothing,
+        None,
         Vec::new(),
     )
     .redacted(options.redaction.clone());

@@ -196,11 +196,10 @@ impl DumpOptions {
             self.buffering,
             self.output.style,
             selection,
-            self.output.message_view(),
+            self.output.message_printer(DECODE_FLAG),
             statistics,
         )
-        .redacted(self.redaction.clone())
-        .with_decode_flag(DECODE_FLAG))
+        .redacted(self.redaction.clone()))
     }
 }
 

@@ -24,11 +24,10 @@ use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{DrawnConversations, LadderFormat, LadderPrinter};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
-use crate::report::reporter::MessageView;
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
-use crate::report::table::MessageTable;
+use crate::report::table::TablePrinter;
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
 use crate::units::whole_micros;
@@ -174,12 +173,12 @@ impl OutputOptions {
         }
     }
 
-    /// The printer of messages.
-    pub(crate) fn message_view(&self) -> MessageView {
+    /// The printer of messages, if they are shown. `decode_flag` is the one that takes a rule.
+    pub(crate) fn message_printer(&self, decode_flag: &'static str) -> Option<Box<dyn Printer>> {
         let style = self.style;
-        MessageView::By(match &self.shown {
-            Shown::Nothing => return MessageView::Nothing,
-            Shown::Table => return MessageView::Table(Box::new(MessageTable::new(style))),
+        Some(match &self.shown {
+            Shown::Nothing => return None,
+            Shown::Table => Box::new(TablePrinter::new(style).with_decode_flag(decode_flag)),
             Shown::Text => Box::new(TextPrinter::new(style)),
             Shown::Details(details) => Box::new(DetailPrinter::new(*details, style)),
             Shown::Spec => Box::new(SpecPrinter::default()),

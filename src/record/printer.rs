@@ -30,6 +30,10 @@ pub enum Notice {
     Comment,
 }
 
+/// Rows that an output may hold back for its header; behind so many the header comes, whatever is
+/// known by then.
+pub const HELD_ROWS: usize = 4096;
+
 /// The state when the header is written.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderContext<'a> {
@@ -52,7 +56,9 @@ pub trait Printer: Any + Debug + Send {
         true
     }
 
-    /// Whether messages are counted in it, all or those of conversations.
+    /// Whether messages are counted in it, all or those of conversations. A notice below all
+    /// tables then says if some are there twice; of an output shown as messages,
+    /// [`below`](Self::below) says so.
     fn counts_messages(&self) -> bool {
         false
     }
@@ -62,11 +68,20 @@ pub trait Printer: Any + Debug + Send {
         Notice::Nowhere
     }
 
-    /// Appends the header above everything.
+    /// Rows that wait for the header, because it tells what they need; see [`HELD_ROWS`].
+    fn held_rows(&self) -> usize {
+        0
+    }
+
+    /// Appends the header above everything, and the rows that waited for it while reading goes on.
     fn header(&mut self, _context: HeaderContext<'_>, _out: &mut Vec<u8>) {}
 
     /// Takes in a flow, once its carrier is known.
     fn flow(&mut self, _flow: &FlowReport) {}
+
+    /// Takes note of a message, selected or not, as it was captured: for what stands in the header,
+    /// as long as that was not written. Only an output shown as messages is asked.
+    fn any_message(&mut self, _event: &MessageEvent<'_>) {}
 
     /// Takes in a message.
     ///
@@ -105,6 +120,12 @@ pub trait Printer: Any + Debug + Send {
         Ok(())
     }
 
+    /// Appends the end of the rows so far, since tables follow that are no part of it.
+    fn interrupt(&mut self, _out: &mut Vec<u8>) {}
+
+    /// Appends what stands above further rows after that.
+    fn resume(&mut self, _out: &mut Vec<u8>) {}
+
     /// Writes the rest, and its end. It is asked once, before any table is written.
     ///
     /// # Errors
@@ -125,4 +146,7 @@ pub trait Printer: Any + Debug + Send {
     fn table(&mut self, _open: &[&Conversation], _out: &mut SharedOutput<'_>) -> io::Result<()> {
         Ok(())
     }
+
+    /// Appends what stands below all tables. Only an output shown as messages is asked.
+    fn below(&mut self, _totals: &Totals, _summary: &Summary<'_>, _out: &mut Vec<u8>) {}
 }

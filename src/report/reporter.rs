@@ -4,48 +4,17 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::heading::Heading;
-use super::near::put_near_flows;
-use super::style::{Style, put_size};
-use super::table::{HELD_ROWS, MessageTable};
+use super::style::Style;
 use crate::capture::InputInfo;
-use crate::conversation::{Carried, Conversation, ConversationState, Finding, Level, MessageEvent};
+use crate::conversation::{Carried, Conversation, Finding, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
-use crate::record::printer::{HeaderContext, Notice, Printer, SharedOutput};
+use crate::record::printer::{HELD_ROWS, HeaderContext, Notice, Printer, SharedOutput};
 use crate::record::tally::{Sightings, Totals};
 use crate::record::{Reading, Summary};
 use crate::select::Selection;
 use crate::select::redact::{Redaction, Secrets};
 use crate::text::wrap::put_wrapped;
-use crate::text::write::{put, put_number};
-
-/// The form of messages.
-#[derive(Debug)]
-pub enum MessageView {
-    /// Not at all.
-    Nothing,
-    /// As a table with headings, and a line of totals at the end.
-    Table(Box<MessageTable>),
-    /// In another way.
-    By(Box<dyn Printer>),
-}
-
-impl MessageView {
-    /// Rows that a table holds back.
-    fn held_rows(&self) -> usize {
-        match self {
-            Self::Table(table) => table.held().unwrap_or(0),
-            Self::Nothing | Self::By(_) => 0,
-        }
-    }
-
-    fn printer(&mut self) -> Option<&mut dyn Printer> {
-        match self {
-            Self::Nothing | Self::Table(_) => None,
-            Self::By(printer) => Some(&mut **printer),
-        }
-    }
-}
+use crate::text::write::put;
 
 /// When output is handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +47,10 @@ pub struct Reporter<W> {
     selection: Selection,
     /// Hides secrets from everything below.
     redaction: Option<Redaction>,
-    /// The flag that reads flows as ours, for hints.
-    decode_flag: Option<&'static str>,
-    shown: MessageView,
+    /// How messages are shown, if they are.
+    shown: Option<Box<dyn Printer>>,
     /// Tables, pages and files beside them.
     others: Vec<Box<dyn Printer>>,
-    heading: Heading,
     header: Header,
     /// The inputs, as far as they are known: after the first packet, and when all are read.
     inputs: Option<Vec<InputInfo>>,
@@ -107,18 +74,17 @@ enum Header {
 }
 
 impl<W: Write> Reporter<W> {
-    /// Writes to `writer` the items that `selection` admits: messages in the form of `shown`, and
-    /// the tables of `others` at the end.
+    /// Writes to `writer` the items that `selection` admits: messages in the form of `shown`, if
+    /// they are shown at all, and the tables of `others` at the end.
     pub fn new(
         writer: W,
         buffering: Buffering,
         style: Style,
         selection: Selection,
-        shown: MessageView,
+        shown: Option<Box<dyn Printer>>,
         others: Vec<Box<dyn Printer>>,
     ) -> Self {
-        let are_shown = !matches!(shown, MessageView::Nothing)
-            || others.iter().any(|printer| printer.looks_at_messages());
+        let are_shown = shown.is_some() || others.iter().any(|printer| printer.looks_at_messages());
         Self {
             writer,
             buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
@@ -126,10 +92,8 @@ impl<W: Write> Reporter<W> {
             style,
             selection,
             redaction: None,
-            decode_flag: None,
             shown,
             others,
-            heading: Heading::default(),
             header: Header::Due,
             inputs: None,
             totals: Totals::default(),
@@ -148,13 +112,6 @@ impl<W: Write> Reporter<W> {
         // The input may have been redacted before.
         self.style.redacted = self.style.redacted.and(secrets);
         self.redaction = redaction;
-        self
-    }
-
-    /// Names the program's flag that takes a rule of [`DecodeAs`](crate::dissect::DecodeAs), for
-    /// hints on flows that are perhaps ours.
-    pub const fn with_decode_flag(mut self, flag: &'static str) -> Self {
-        self.decode_flag = Some(flag);
         self
     }
 
@@ -181,27 +138,7 @@ impl<W: Write> Reporter<W> {
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
     pub fn finish(&mut self, summary: &Summary<'_>) -> io::Result<()> {
-        let near_goes_above = self.header != Header::Written;
         self.write_header(summary.inputs, summary.reading())?;
-        let is_table = matches!(self.shown, MessageView::Table(_));
-        let mut near = Vec::new();
-        if is_table {
-            let mut lines = Vec::new();
-            put_near_flows(summary.near, &self.style, self.decode_flag, &mut lines);
-            put_wrapped(
-                &String::from_utf8_lossy(&lines),
-                self.style.width,
-                &mut near,
-            );
-        }
-        if near_goes_above {
-            self.writer.write_all(&near)?;
-        }
-        if let MessageView::Table(table) = &mut self.shown
-            && self.totals.messages() > 0
-        {
-            table.finish(&mut self.buffer);
-        }
         let writer = &mut self.writer;
         let mut out = SharedOutput {
             buffer: &mut self.buffer,
@@ -211,18 +148,16 @@ impl<W: Write> Reporter<W> {
             printer.finish(&self.totals, summary, &mut out)?;
         }
         self.write_tables(&[])?;
-        if is_table {
-            self.put_totals(summary);
+        let mut says_what_is_there_twice = false;
+        if let Some(shown) = &mut self.shown {
+            shown.below(&self.totals, summary, &mut self.buffer);
+            says_what_is_there_twice = shown.counts_messages();
         }
-        let are_counted = self.others.iter().any(|printer| printer.counts_messages());
-        if (is_table || are_counted)
+        if !says_what_is_there_twice
+            && self.others.iter().any(|printer| printer.counts_messages())
             && let Some(notice) = self.totals.notice()
         {
             put_wrapped(&notice, self.style.width, &mut self.buffer);
-        }
-        // Rows may have been written before these flows were judged.
-        if !near_goes_above {
-            self.buffer.extend_from_slice(&near);
         }
         self.write_buffer()?;
         self.writer.flush()
@@ -234,12 +169,12 @@ impl<W: Write> Reporter<W> {
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
     pub fn show_tables_so_far(&mut self, open: &[Conversation]) -> io::Result<()> {
-        if let MessageView::Table(table) = &self.shown {
-            table.interrupt(&mut self.buffer);
+        if let Some(shown) = &mut self.shown {
+            shown.interrupt(&mut self.buffer);
         }
         self.write_tables(open)?;
-        if let MessageView::Table(table) = &self.shown {
-            table.resume(&mut self.buffer);
+        if let Some(shown) = &mut self.shown {
+            shown.resume(&mut self.buffer);
         }
         self.write_buffer()?;
         self.writer.flush()
@@ -260,14 +195,8 @@ impl<W: Write> Reporter<W> {
             reading,
             redacted: self.style.redacted,
         };
-        match &mut self.shown {
-            MessageView::Nothing => {}
-            MessageView::Table(_) => {
-                for line in self.heading.lines(inputs, reading, &self.style) {
-                    put_wrapped(&line, self.style.width, &mut header);
-                }
-            }
-            MessageView::By(printer) => printer.header(context, &mut header),
+        if let Some(shown) = &mut self.shown {
+            shown.header(context, &mut header);
         }
         self.writer.write_all(&header)
     }
@@ -277,13 +206,12 @@ impl<W: Write> Reporter<W> {
     fn notice(&self) -> Option<String> {
         let notice = self.style.redacted.notice()?;
         let place = match &self.shown {
-            MessageView::Nothing => {
+            None => {
                 let notices = self.others.iter().map(|printer| printer.notice());
                 let mut notices = notices.filter(|notice| *notice == Notice::Line);
                 notices.next().unwrap_or(Notice::Nowhere)
             }
-            MessageView::Table(_) => Notice::Line,
-            MessageView::By(printer) => printer.notice(),
+            Some(shown) => shown.notice(),
         };
         match place {
             Notice::Nowhere => None,
@@ -310,74 +238,6 @@ impl<W: Write> Reporter<W> {
         Ok(())
     }
 
-    /// Appends the line of totals: `14 messages, 3 conversations (2 opened, 1 refused), …`.
-    fn put_totals(&mut self, summary: &Summary<'_>) {
-        let totals = &self.totals;
-        let mut line = Vec::new();
-        let out = &mut line;
-        put_count(out, totals.messages(), "message", "messages");
-        put(out, ", ");
-        put_count(out, totals.conversations(), "conversation", "conversations");
-        put_states(out, totals);
-        let payload = totals.once();
-        put(out, ", ");
-        put_size(out, payload.c2s.payload_bytes);
-        out.push(b' ');
-        put(out, self.style.charset.right_arrow());
-        put(out, ", ");
-        put_size(out, payload.s2c.payload_bytes);
-        out.push(b' ');
-        put(out, self.style.charset.left_arrow());
-        for (level, one, many) in [
-            (Level::Error, "error", "errors"),
-            (Level::Warn, "warning", "warnings"),
-            (Level::Note, "note", "notes"),
-        ] {
-            let count = totals.findings_at(level);
-            if count > 0 {
-                put(out, ", ");
-                put_count(out, count, one, many);
-            }
-        }
-        out.push(b'\n');
-        if totals.messages() == 0 {
-            put_count(out, summary.packet_count, "packet", "packets");
-            put(out, " read");
-            for (reason, count) in summary.skipped.iter().filter(|(_, count)| *count > 0) {
-                put(out, ", ");
-                put_number(out, *count);
-                put(out, " skipped: ");
-                put(out, &reason.replace('_', " "));
-            }
-            if summary.foreign.flows > 0 {
-                put(out, ", ");
-                put_count(out, summary.foreign.flows, "flow", "flows");
-                put(out, " of other protocols");
-                if let Some(flag) = self.decode_flag {
-                    put(out, " (");
-                    put(out, flag);
-                    put(out, " reads a port as ours)");
-                }
-            }
-            if summary.foreign.sealed_flows > 0 {
-                put(out, ", ");
-                put_count(
-                    out,
-                    summary.foreign.sealed_flows,
-                    "connection",
-                    "connections",
-                );
-                put(out, " with ministreaming inside TLS");
-            }
-            out.push(b'\n');
-        }
-        put_wrapped(
-            &String::from_utf8_lossy(&line),
-            self.style.width,
-            &mut self.buffer,
-        );
-    }
-
     fn write_buffer(&mut self) -> io::Result<()> {
         drain(&mut self.writer, &mut self.buffer, 0)
     }
@@ -385,13 +245,11 @@ impl<W: Write> Reporter<W> {
 
 /// All printers, those of messages first.
 fn printers<'a>(
-    shown: &'a mut MessageView,
+    shown: &'a mut Option<Box<dyn Printer>>,
     others: &'a mut [Box<dyn Printer>],
 ) -> impl Iterator<Item = &'a mut dyn Printer> {
-    let others = others
-        .iter_mut()
-        .map(|printer| &mut **printer as &mut dyn Printer);
-    shown.printer().into_iter().chain(others)
+    let all = shown.iter_mut().chain(others);
+    all.map(|printer| &mut **printer as &mut dyn Printer)
 }
 
 /// The conversation as `redaction`, if there is one, leaves it.
@@ -414,58 +272,11 @@ fn drain(writer: &mut impl Write, buffer: &mut Vec<u8>, at_most: usize) -> io::R
     Ok(())
 }
 
-fn put_count(out: &mut Vec<u8>, count: u64, one: &str, many: &str) {
-    put_number(out, count);
-    out.push(b' ');
-    put(out, if count == 1 { one } else { many });
-}
-
-/// Appends ` (2 opened, 1 refused)`; states that do not occur are left out.
-fn put_states(out: &mut Vec<u8>, totals: &Totals) {
-    let count_of = |states: &[ConversationState]| -> u64 {
-        states
-            .iter()
-            .map(|&state| totals.conversations_in(state))
-            .sum()
-    };
-    let groups = [
-        (
-            count_of(&[
-                ConversationState::Open,
-                ConversationState::ClientClosed,
-                ConversationState::ServerClosed,
-            ]),
-            "opened",
-        ),
-        (count_of(&[ConversationState::Refused]), "refused"),
-        (count_of(&[ConversationState::NoAnswer]), "not answered"),
-        (
-            count_of(&[ConversationState::SynSent]),
-            "waiting for an answer",
-        ),
-        (count_of(&[ConversationState::MidStream]), "mid-stream"),
-    ];
-    let mut separator = " (";
-    for (count, name) in groups {
-        if count > 0 {
-            put(out, separator);
-            put_number(out, count);
-            out.push(b' ');
-            put(out, name);
-            separator = ", ";
-        }
-    }
-    if totals.conversations() > 0 {
-        out.push(b')');
-    }
-}
-
 impl<W: Write> Sink for Reporter<W> {
     type Error = io::Error;
 
     fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
-        self.heading.flow(flow);
-        for printer in &mut self.others {
+        for printer in printers(&mut self.shown, &mut self.others) {
             printer.flow(flow);
         }
         Ok(())
@@ -529,7 +340,7 @@ impl<W: Write> Sink for Reporter<W> {
     fn awaits_packet_end(&self) -> bool {
         self.buffer.len() > BLOCK_BYTES
             || self.buffering == Buffering::AtOnce
-            || matches!(self.shown, MessageView::Table(_))
+            || self.held_rows() > 0
     }
 
     /// Writes the buffer.
@@ -554,8 +365,10 @@ impl<W: Write> Sink for Reporter<W> {
 impl<W: Write> Reporter<W> {
     /// Shows a message, if it is selected.
     fn show(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        if self.header == Header::Due && matches!(self.shown, MessageView::Table(_)) {
-            self.heading.message(event);
+        if self.header == Header::Due
+            && let Some(shown) = &mut self.shown
+        {
+            shown.any_message(event);
         }
         let is_selected = match self.redaction {
             Some(_) => self.selection.admits_message(&Redaction::unveiled(event)),
@@ -576,15 +389,19 @@ impl<W: Write> Reporter<W> {
         let sight = self.sightings.see(event, &self.selection);
         self.totals.message(event, sight);
         let out = &mut self.buffer;
-        match &mut self.shown {
-            MessageView::Nothing => {}
-            MessageView::Table(table) => table.message(event, out),
-            MessageView::By(printer) => printer.message(event, sight, out)?,
-        }
-        for printer in &mut self.others {
+        for printer in printers(&mut self.shown, &mut self.others) {
             printer.message(event, sight, out)?;
         }
         self.write_overflow()
+    }
+
+    /// Rows that wait for the header.
+    #[inline]
+    fn held_rows(&self) -> usize {
+        match (self.header, &self.shown) {
+            (Header::Due, Some(shown)) => shown.held_rows(),
+            _ => 0,
+        }
     }
 
     /// Writes the buffer between two packets: behind the last of a capture come all conversations
@@ -604,8 +421,7 @@ impl<W: Write> Reporter<W> {
     /// messages that waited behind a hole, as many as there is memory for.
     #[inline]
     fn write_overflow(&mut self) -> io::Result<()> {
-        let held_rows = self.shown.held_rows();
-        let is_overfull = self.buffer.len() > MOST_BYTES || held_rows > MOST_ROWS;
+        let is_overfull = self.buffer.len() > MOST_BYTES || self.held_rows() > MOST_ROWS;
         if !is_overfull {
             return Ok(());
         }
@@ -628,16 +444,13 @@ impl<W: Write> Reporter<W> {
                 printer.flush()?;
             }
         }
-        let held_rows = self.shown.held_rows();
-        let rows_due = self.header == Header::Due
-            && (held_rows >= HELD_ROWS || self.buffering == Buffering::AtOnce && held_rows > 0);
+        let held_rows = self.held_rows();
+        let rows_due =
+            held_rows >= HELD_ROWS || self.buffering == Buffering::AtOnce && held_rows > 0;
         if self.buffer.len() <= wait && !rows_due {
             return Ok(());
         }
         self.write_header(inputs, Reading::GoesOn)?;
-        if let MessageView::Table(table) = &mut self.shown {
-            table.start(&mut self.buffer);
-        }
         self.write_buffer()?;
         match self.buffering {
             Buffering::Blocks => Ok(()),

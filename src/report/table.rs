@@ -1,9 +1,14 @@
 //! The table of messages.
 //!
 //! Rows stream, so that memory does not grow with the capture. The first
-//! [`HELD_ROWS`] rows are held back: a capture that ends within them gets
+//! [`HELD_ROWS`](crate::record::printer::HELD_ROWS) rows are held back: a capture that ends within them gets
 //! columns as wide as its contents and a heading that knows the whole capture.
 //! After that, or at once in live captures, the widths stay as they are.
+
+mod printer;
+mod totals;
+
+pub use printer::TablePrinter;
 
 use super::describe::put_info;
 use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
@@ -13,9 +18,6 @@ use crate::field::{highest_level, payload};
 use crate::text::escape::{columns_of, columns_of_bytes};
 use crate::text::write::{put, put_conversation, put_display, put_number};
 use crate::wire::{Direction, RawMessage};
-
-/// Rows that are held back until the widths of the columns are fixed.
-pub const HELD_ROWS: usize = 4096;
 
 const COLUMNS: usize = 8;
 const TITLES: [&str; COLUMNS] = ["#", "Time", "Conv", "", "Type", "Id", "Len", "Info"];
@@ -37,9 +39,9 @@ const STREAMING_WIDTHS: [usize; INFO] = [7, 12, 7, 1, 5, 6, 5];
 /// Columns that all of these take, with the lines of the table: the sum of [`STREAMING_WIDTHS`].
 const STREAMING_TO_INFO: usize = 7 + 12 + 7 + 1 + 5 + 6 + 5 + frame_width(COLUMNS);
 
-/// Writes the table of messages.
+/// The rows of the table.
 #[derive(Debug)]
-pub struct MessageTable {
+struct MessageTable {
     style: Style,
     times: TimeWriter,
     stage: Stage,
@@ -88,7 +90,7 @@ impl Row {
 
 impl MessageTable {
     /// An empty table, which holds its rows back until [`start`](Self::start).
-    pub fn new(style: Style) -> Self {
+    fn new(style: Style) -> Self {
         Self {
             style,
             times: TimeWriter::new(style.times),
@@ -98,7 +100,7 @@ impl MessageTable {
     }
 
     /// Number of rows held back; `None` once the table was started.
-    pub fn held(&self) -> Option<usize> {
+    fn held(&self) -> Option<usize> {
         match &self.stage {
             Stage::Holding(rows) => Some(rows.len()),
             Stage::Streaming(_) => None,
@@ -106,7 +108,7 @@ impl MessageTable {
     }
 
     /// Adds a message: appended to `out`, or held.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+    fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         self.fill_row(event);
         match &mut self.stage {
             Stage::Holding(rows) => rows.push(self.row.clone()),
@@ -116,26 +118,26 @@ impl MessageTable {
 
     /// Appends the top of the table and the rows held back. Later rows are
     /// written as they come, so the columns leave room for more than these need.
-    pub fn start(&mut self, out: &mut Vec<u8>) {
+    fn start(&mut self, out: &mut Vec<u8>) {
         let rest = self.style.width.saturating_sub(STREAMING_TO_INFO);
         self.start_with(&STREAMING_WIDTHS, rest, out);
     }
 
     /// Appends the rows still held, and the lower border.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    fn finish(&mut self, out: &mut Vec<u8>) {
         self.start_with(&[0; INFO], USUAL_INFO_WIDTH, out);
         self.interrupt(out);
     }
 
     /// Appends the lower border, if the table was started.
-    pub(crate) fn interrupt(&self, out: &mut Vec<u8>) {
+    fn interrupt(&self, out: &mut Vec<u8>) {
         if let Stage::Streaming(layout) = &self.stage {
             layout.grid.bottom(out);
         }
     }
 
     /// Appends the top again, for rows that follow after an interruption.
-    pub(crate) fn resume(&self, out: &mut Vec<u8>) {
+    fn resume(&self, out: &mut Vec<u8>) {
         if let Stage::Streaming(layout) = &self.stage {
             layout.grid.top(out);
         }

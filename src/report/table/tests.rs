@@ -1,5 +1,6 @@
 use super::*;
 use crate::conversation::{FindingCode, Meaning};
+use crate::record::printer::HELD_ROWS;
 use crate::report::style::{Colouring, IdFormat, TimeStyle};
 use crate::testing;
 use crate::text::escape::Charset;
