@@ -37,7 +37,7 @@ Conversations
   Space u               mark; unmark all
   p                     pause: nothing new is shown until p
 Writing marked conversations, or the one under the cursor
-  w                     packets into a pcapng file (-w)
+  w                     packets into a pcapng file (-w), whole TCP connections
   E                     streams into a directory (--export)
   H                     a report for a browser (--html)
 ";
@@ -207,6 +207,39 @@ impl App {
         self.message.clear();
     }
 
+    /// Reads the ladder that is shown again if something came to its conversation. A cursor on the
+    /// last line goes with what is new.
+    pub(crate) fn refresh(&mut self, source: &mut dyn Source) {
+        if let Err(error) = self.read_again(source) {
+            self.message = error.to_string();
+        }
+    }
+
+    fn read_again(&mut self, source: &mut dyn Source) -> io::Result<()> {
+        let is_paused = self.is_paused();
+        let Some(Screen::Ladder {
+            number,
+            ladder,
+            cursor,
+        }) = self.screens.last_mut()
+        else {
+            return Ok(());
+        };
+        if is_paused || source.end_of(*number)? == ladder.end {
+            return Ok(());
+        }
+        let now = source.ladder(*number)?;
+        if cursor.at + 1 >= ladder.steps.len() {
+            cursor.at = now.steps.len().saturating_sub(1);
+        } else {
+            // Of a long one the first lines are gone.
+            let gone = usize::try_from(now.left_out - ladder.left_out.min(now.left_out));
+            cursor.at = cursor.at.saturating_sub(gone.unwrap_or(usize::MAX));
+        }
+        *ladder = now;
+        Ok(())
+    }
+
     /// Whether nothing new is to be shown.
     pub(crate) const fn is_paused(&self) -> bool {
         self.paused_at.is_some()
@@ -317,6 +350,19 @@ impl App {
         Ok(Task::None)
     }
 
+    /// Says that a key does nothing where it was typed.
+    fn refuse(&mut self, key: Key) {
+        if let Key::Char(c) = key
+            && !c.is_control()
+        {
+            let name = match c {
+                ' ' => "Space".to_owned(),
+                c => c.to_string(),
+            };
+            self.message = format!("{name} does nothing here; ? shows the keys");
+        }
+    }
+
     fn ask(&mut self, what: Asked, text: String) -> Task {
         self.prompt = Some(Prompt {
             what,
@@ -423,6 +469,7 @@ impl App {
 
     fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Task> {
         if self.needle.is_empty() {
+            self.message = "nothing was searched for yet; / begins a search".to_owned();
             return Ok(Task::None);
         }
         let columns = self.columns;
@@ -518,7 +565,10 @@ impl App {
                     self.is_tailing = false;
                 }
             }
-            _ => {}
+            Key::Enter | Key::Right | Key::Char('l' | 'F' | ' ') => {
+                self.message = "there is no conversation".to_owned();
+            }
+            key => self.refuse(key),
         }
         Ok(Task::None)
     }
@@ -548,7 +598,10 @@ impl App {
 
     fn follow(&mut self, number: u32, source: &mut dyn Source) -> io::Result<()> {
         let chunks = source.follow(number)?;
-        let title = format!("Stream of c{number}");
+        let title = match number {
+            0 => "Stream of messages outside of conversations".to_owned(),
+            number => format!("Stream of c{number}"),
+        };
         self.screens
             .push(Screen::Stream(Page::of_stream(title, chunks)));
         Ok(())
@@ -587,6 +640,13 @@ impl App {
                     self.open_message(source)?;
                 } else if key == Key::Char('F') {
                     self.follow(number, source)?;
+                } else {
+                    self.refuse(key);
+                }
+            }
+            Some(Screen::Message(_)) if key == Key::Char('F') => {
+                if let Some(number) = self.open_number() {
+                    self.follow(number, source)?;
                 }
             }
             Some(Screen::Message(_)) if matches!(key, Key::Char('[' | ']')) => {
@@ -604,6 +664,8 @@ impl App {
                 if let Some(by) = by {
                     let last = page.lines(columns).len().saturating_sub(lines);
                     page.top = page.top.saturating_add_signed(by).min(last);
+                } else {
+                    self.refuse(key);
                 }
             }
             None => {}
@@ -624,7 +686,8 @@ impl App {
                     return;
                 }
             }
-            self.message = "there is none".to_owned();
+            let which = if by > 0 { "last" } else { "first" };
+            self.message = format!("this is the {which} message");
         }
     }
 

@@ -322,7 +322,9 @@ impl App {
             Some(Screen::Ladder { .. }) => {
                 "Enter message  F follow  / search  w write  ? keys  q back"
             }
-            Some(Screen::Message(_)) => "[ ] other messages  / search  ? keys  q back",
+            Some(Screen::Message(_)) => {
+                "[ ] other messages  F follow  / search  w write  ? keys  q back"
+            }
             Some(Screen::Stream(_) | Screen::Help(_)) => "/ search  ? keys  q back",
         };
         sheet.put(line, keys, BAR);

@@ -135,12 +135,14 @@ pub(crate) struct Row {
 /// The messages of a conversation, without their bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ladder {
-    /// `c1  111111/ffffff  server closed`.
+    /// `c1  server closed, udp, 206 ms, 127.0.0.1:40112 → 127.0.0.1:9004`.
     pub(crate) title: String,
     /// Messages and findings, in the order of the capture.
     pub(crate) steps: Vec<LadderLine>,
     /// Earlier messages, which are not here.
     pub(crate) left_out: u64,
+    /// Where the conversation ended when this was read ([`Source::end_of`]).
+    pub(crate) end: u64,
 }
 
 /// One line of a ladder.
@@ -214,6 +216,12 @@ pub(crate) trait Source {
     /// # Errors
     /// They cannot be read.
     fn sort(&mut self, key: SortKey, order: SortOrder) -> io::Result<()>;
+
+    /// A number that grows with what comes to a conversation.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn end_of(&self, number: u32) -> io::Result<u64>;
 
     /// The messages of a conversation.
     ///

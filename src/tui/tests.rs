@@ -12,6 +12,8 @@ struct Made {
     count: usize,
     twice: usize,
     rows_read: usize,
+    /// Messages that came to each conversation later.
+    late: u64,
     sorted: Vec<(SortKey, SortOrder)>,
 }
 
@@ -21,6 +23,7 @@ impl Made {
             count,
             twice: 0,
             rows_read: 0,
+            late: 0,
             sorted: Vec::new(),
         }
     }
@@ -64,6 +67,10 @@ impl Source for Made {
         Ok(())
     }
 
+    fn end_of(&self, _: u32) -> io::Result<u64> {
+        Ok(self.late)
+    }
+
     fn ladder(&mut self, number: u32) -> io::Result<Ladder> {
         if number == 13 {
             return Err(io::Error::other("the disk is gone"));
@@ -81,7 +88,9 @@ impl Source for Made {
                 info: "x".repeat(300),
             })
         };
-        let mut steps: Vec<LadderLine> = (1..=number.min(40).into()).map(head).collect();
+        let mut steps: Vec<LadderLine> = (1..=u64::from(number.min(40)) + self.late)
+            .map(head)
+            .collect();
         steps.push(LadderLine::Finding(
             Level::Warn,
             "ms.no_close: none".to_owned(),
@@ -90,6 +99,7 @@ impl Source for Made {
             title: format!("c{number}"),
             steps,
             left_out: 0,
+            end: self.end_of(number)?,
         })
     }
 
@@ -281,6 +291,75 @@ fn a_pause_holds_the_list_and_the_end_goes_with_what_is_new() {
     press(&mut app, &mut source, "k");
     source.count = 300;
     assert!(!shown(&mut app, &mut source, "c300"));
+}
+
+#[test]
+fn a_ladder_grows_with_its_conversation_unless_nothing_new_is_shown() {
+    let (mut app, mut source) = (App::new("eth0".to_owned()), Made::of(5));
+    let come = |app: &mut App, source: &mut Made, late: u64| {
+        source.late = late;
+        app.refresh(source);
+        let shown = screen(app, source, 80, 24);
+        let messages = shown.iter().filter(|line| line.contains("DATA"));
+        messages.count()
+    };
+    press(&mut app, &mut source, "jj\n");
+    assert_eq!(come(&mut app, &mut source, 0), 3);
+    assert_eq!(come(&mut app, &mut source, 2), 5);
+    // The cursor stays where it is, but goes with what is new from the last line on.
+    let title = |app: &mut App, source: &mut Made| {
+        press(app, source, "\n");
+        let title = screen(app, source, 80, 24)[1].clone();
+        press(app, source, "q");
+        title
+    };
+    assert!(title(&mut app, &mut source).starts_with("#1 "));
+    press(&mut app, &mut source, "G");
+    assert_eq!(come(&mut app, &mut source, 4), 7);
+    assert!(title(&mut app, &mut source).starts_with("#7 "));
+    press(&mut app, &mut source, "p");
+    assert_eq!(come(&mut app, &mut source, 6), 7);
+    press(&mut app, &mut source, "p");
+    assert_eq!(come(&mut app, &mut source, 6), 9);
+}
+
+#[test]
+fn keys_that_do_nothing_say_so() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(3));
+    let foot = |app: &mut App, source: &mut Made, keys: &str| {
+        press(app, source, keys);
+        screen(app, source, 80, 24)[23].clone()
+    };
+    for keys in ["x", "\nx", "\nx", "Fx", "qqq?x"] {
+        let foot = foot(&mut app, &mut source, keys);
+        assert_eq!(foot, "x does nothing here; ? shows the keys", "{keys:?}");
+    }
+    assert_eq!(
+        foot(&mut app, &mut source, "q\n "),
+        "Space does nothing here; ? shows the keys"
+    );
+    assert_eq!(
+        foot(&mut app, &mut source, "n"),
+        "nothing was searched for yet; / begins a search"
+    );
+    assert_eq!(
+        foot(&mut app, &mut source, "\n["),
+        "this is the first message"
+    );
+    assert_eq!(foot(&mut app, &mut source, "]"), "this is the last message");
+    source.count = 0;
+    assert_eq!(
+        foot(&mut app, &mut source, "qq\n"),
+        "there is no conversation"
+    );
+}
+
+#[test]
+fn the_stream_is_followed_from_a_message_too() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(3));
+    press(&mut app, &mut source, "j\n\nF");
+    let shown = screen(&mut app, &mut source, 80, 24);
+    assert!(shown[1].starts_with("Stream of c2"), "{shown:?}");
 }
 
 #[test]

@@ -258,11 +258,8 @@ fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
     let terminal = Terminal::start((80, 24), &format!("- < '{}'", pipe.display()));
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     let bytes = capture("spec-samples.pcap");
-    // The header of the file and seven packets: c3 has not begun.
-    let (first, rest) = bytes.split_at((0..7).fold(24, |at, _| {
-        let captured = bytes[at + 8..].first_chunk().copied().unwrap();
-        at + 16 + usize::try_from(u32::from_le_bytes(captured)).unwrap()
-    }));
+    // Seven packets: c3 has not begun.
+    let (first, rest) = bytes.split_at(end_of_packets(&bytes, 7));
     writer.write_all(first).unwrap();
     terminal.shows("  c2 ");
     // What a conversation came to is known before its record is there.
@@ -435,6 +432,43 @@ fn packets_of_a_live_capture_are_written_while_it_goes_on() {
         terminal.shows("ended with 0");
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     });
+}
+
+/// Where so many packets of a pcap file end.
+fn end_of_packets(file: &[u8], count: usize) -> usize {
+    // Behind the header each has one of 16 bytes, with the captured bytes.
+    (0..count).fold(24, |at, _| {
+        let captured = file[at + 8..].first_chunk().copied().unwrap();
+        at + 16 + usize::try_from(u32::from_le_bytes(captured)).unwrap()
+    })
+}
+
+#[test]
+fn a_ladder_of_a_pipe_has_the_state_so_far_and_grows() {
+    needs!("tmux");
+    let place = tempfile::tempdir().unwrap();
+    let pipe = make_pipe(place.path());
+    let terminal = Terminal::start((80, 24), pipe.to_str().unwrap());
+    let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+    let bytes = capture("spec-samples.pcap");
+    let (first, rest) = bytes.split_at(end_of_packets(&bytes, 3));
+    writer.write_all(first).unwrap();
+    terminal.shows("reading, 3 messages");
+    terminal.press("Enter");
+    let screen = terminal.shows("GET / HTTP/1.0");
+    let title = screen.lines().nth(1).unwrap().trim_end();
+    assert_eq!(
+        title,
+        "c1  open, udp, 5.0 ms, 127.0.0.1:40112 → 127.0.0.1:9004"
+    );
+    writer.write_all(rest).unwrap();
+    drop(writer);
+    let screen = terminal.shows("CLOSE 111111");
+    let title = screen.lines().nth(1).unwrap().trim_end();
+    assert_eq!(
+        title,
+        "c1  server closed, udp, 206 ms, 127.0.0.1:40112 → 127.0.0.1:9004"
+    );
 }
 
 #[test]

@@ -50,6 +50,9 @@ const WAIT: Duration = Duration::from_millis(60);
 /// Between two drawings while nothing is typed.
 const REDRAW: Duration = Duration::from_millis(200);
 
+/// A ladder is read again after so many times the time that it took.
+const REFRESH_SHARE: u32 = 10;
+
 /// Time for which the first record is waited for before the screen is taken.
 const FIRST_WORD: Duration = Duration::from_millis(500);
 
@@ -163,6 +166,8 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         style,
         is_live: args.interface.is_some(),
         knew_the_end: false,
+        refreshed: Instant::now(),
+        refresh_took: Duration::ZERO,
     };
     let ending = show(screen, &kept, &interrupt);
     let status = locked(&kept).clear().map_err(DumpError::Output)?;
@@ -345,6 +350,9 @@ struct Screen {
     style: Style,
     is_live: bool,
     knew_the_end: bool,
+    /// When the ladder was read again last, and how long that took.
+    refreshed: Instant,
+    refresh_took: Duration,
 }
 
 impl Screen {
@@ -358,6 +366,9 @@ impl Screen {
         while !interrupt.is_asked_for() {
             self.note_progress()?;
             let is_due = drawn.is_none_or(|at| at.elapsed() >= REDRAW);
+            if is_due {
+                self.refresh();
+            }
             if is_changed || is_due {
                 self.draw(terminal)?;
                 drawn = Some(Instant::now());
@@ -381,6 +392,17 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    /// Has the ladder grow. To read a long one takes a while: a tenth of the time at most goes there.
+    fn refresh(&mut self) {
+        if self.refreshed.elapsed() < REFRESH_SHARE * self.refresh_took {
+            return;
+        }
+        let begin = Instant::now();
+        self.app.refresh(&mut *locked(&self.store));
+        self.refresh_took = begin.elapsed();
+        self.refreshed = Instant::now();
     }
 
     fn draw(&mut self, terminal: &mut ratatui::DefaultTerminal) -> io::Result<()> {

@@ -312,6 +312,56 @@ impl Store {
         Ok((chain, row.messages.saturating_sub(messages)))
     }
 
+    fn row_of(&self, number: u32) -> io::Result<Row> {
+        let state = self.row_state(number)?;
+        let line = self.read(state.record.0, state.record.1)?;
+        let record: Value = serde_json::from_slice(&line)?;
+        let text = |name: &str| record[name].as_str().map(|text| self.style.escaped(text));
+        let end = |name: &str, address: &str| {
+            let named = text(&format!("{name}_name"));
+            named.or_else(|| text(address)).unwrap_or_default()
+        };
+        let ends = match (state.is_over, &record["dir"]) {
+            (true, _) => [end("client", "client"), end("server", "server")],
+            (false, Value::String(dir)) if dir == "s2c" => [end("", "dst"), end("", "src")],
+            (false, _) => [end("", "src"), end("", "dst")],
+        };
+        let ids = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
+        let duration = |us: i64| {
+            text_of(|out| put_duration(out, us.saturating_mul(1_000), self.style.charset))
+        };
+        Ok(Row {
+            number,
+            name: match number {
+                0 => "none".to_owned(),
+                number => format!("c{number}"),
+            },
+            ends,
+            ids: if state.is_over {
+                format!("{}/{}", ids("client_id"), ids("server_id"))
+            } else {
+                String::new()
+            },
+            state: match (number, state.state) {
+                (0, _) => "outside".to_owned(),
+                (_, Some(state)) => state.to_string(),
+                (_, None) => "not over".to_owned(),
+            },
+            start: match state.start_us {
+                Some(us) => text_of(|out| put_seconds(out, us, 3)),
+                None => "-".to_owned(),
+            },
+            duration: match state.start_us {
+                Some(_) => duration(state.duration_us),
+                None => "-".to_owned(),
+            },
+            handshake: state.handshake_us.map_or("-".to_owned(), duration),
+            bytes: state.bytes.map(short_size),
+            findings: state.findings,
+            level: state.level,
+        })
+    }
+
     /// The records of these entries.
     fn records(&self, entries: &[(u64, Entry)]) -> io::Result<Vec<Record>> {
         let mut text = self.header.clone();
@@ -371,61 +421,19 @@ impl Source for Store {
     }
 
     fn row(&mut self, at: usize) -> io::Result<Row> {
-        let Some(&number) = self.shown.get(at) else {
-            return Ok(Row::default());
-        };
-        let state = self.row_state(number)?;
-        let line = self.read(state.record.0, state.record.1)?;
-        let record: Value = serde_json::from_slice(&line)?;
-        let text = |name: &str| record[name].as_str().map(|text| self.style.escaped(text));
-        let end = |name: &str, address: &str| {
-            let named = text(&format!("{name}_name"));
-            named.or_else(|| text(address)).unwrap_or_default()
-        };
-        let ends = match (state.is_over, &record["dir"]) {
-            (true, _) => [end("client", "client"), end("server", "server")],
-            (false, Value::String(dir)) if dir == "s2c" => [end("", "dst"), end("", "src")],
-            (false, _) => [end("", "src"), end("", "dst")],
-        };
-        let ids = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
-        let duration = |us: i64| {
-            text_of(|out| put_duration(out, us.saturating_mul(1_000), self.style.charset))
-        };
-        Ok(Row {
-            number,
-            name: match number {
-                0 => "none".to_owned(),
-                number => format!("c{number}"),
-            },
-            ends,
-            ids: if state.is_over {
-                format!("{}/{}", ids("client_id"), ids("server_id"))
-            } else {
-                String::new()
-            },
-            state: match (number, state.state) {
-                (0, _) => "outside".to_owned(),
-                (_, Some(state)) => state.to_string(),
-                (_, None) => "not over".to_owned(),
-            },
-            start: match state.start_us {
-                Some(us) => text_of(|out| put_seconds(out, us, 3)),
-                None => "-".to_owned(),
-            },
-            duration: match state.start_us {
-                Some(_) => duration(state.duration_us),
-                None => "-".to_owned(),
-            },
-            handshake: state.handshake_us.map_or("-".to_owned(), duration),
-            bytes: state.bytes.map(short_size),
-            findings: state.findings,
-            level: state.level,
-        })
+        match self.shown.get(at) {
+            Some(&number) => self.row_of(number),
+            None => Ok(Row::default()),
+        }
     }
 
     fn sort(&mut self, key: SortKey, order: SortOrder) -> io::Result<()> {
         self.sort = (key, order);
         self.arrange()
+    }
+
+    fn end_of(&self, number: u32) -> io::Result<u64> {
+        Ok(self.row_state(number)?.last_entry)
     }
 
     fn ladder(&mut self, number: u32) -> io::Result<Ladder> {
@@ -435,18 +443,17 @@ impl Source for Store {
             .filter(|(_, entry)| entry.kind == Kind::Message)
             .map(|(place, _)| *place);
         let mut ladder = Ladder {
-            title: match number {
-                0 => "Messages outside of conversations".to_owned(),
-                number => format!("c{number}"),
-            },
             left_out,
+            end: self.end_of(number)?,
             ..Ladder::default()
         };
+        let (mut carrier, mut peer) = (None, None);
         let mut times = TimeWriter::new(self.style.times);
         for record in self.records(&chain)? {
             match record {
                 Record::Message(message) => {
                     let event = message.event();
+                    carrier = Some(event.carrier);
                     let bytes = payload(&event.message).len();
                     ladder.steps.push(LadderLine::Message(MessageLine {
                         place: places.next().unwrap_or(0),
@@ -462,19 +469,31 @@ impl Source for Store {
                     ladder.steps.push(LadderLine::Finding(finding.level, text));
                 }
                 Record::Conversation(one) => {
-                    ladder.title += &format!(
-                        "  {}, {}, {}",
-                        one.state,
-                        one.carrier.name(),
-                        text_of(|out| put_duration(out, one.duration_ns(), self.style.charset))
-                    );
-                    if let Some(peer) = one.peer_view {
-                        ladder.title += &format!(", on the router's other side {peer}");
-                    }
+                    carrier = Some(one.carrier);
+                    peer = one.peer_view;
                 }
                 Record::Summary(_) => {}
             }
         }
+        ladder.title = match number {
+            0 => "Messages outside of conversations".to_owned(),
+            number => {
+                let row = self.row_of(number)?;
+                let carrier = carrier.map(|carrier| format!(", {}", carrier.name()));
+                let peer = peer.map(|peer| format!(", on the router's other side {peer}"));
+                let arrow = self.style.charset.right_arrow();
+                format!(
+                    "{}  {}{}, {}{}, {} {arrow} {}",
+                    row.name,
+                    row.state,
+                    carrier.unwrap_or_default(),
+                    row.duration,
+                    peer.unwrap_or_default(),
+                    row.ends[0],
+                    row.ends[1]
+                )
+            }
+        };
         Ok(ladder)
     }
 
