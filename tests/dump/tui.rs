@@ -307,7 +307,8 @@ impl Terminal {
         let path = self.path(name);
         self.type_in(&format!("w{}", path.display()));
         self.press("Enter");
-        self.shows(&format!("wrote {}", path.display()));
+        // All of the line: what a run says when it fails may end so, too.
+        self.shows(&format!("\nwrote {}", path.display()));
         messages_in(&[path.to_str().unwrap()])
     }
 }
@@ -469,6 +470,20 @@ fn a_ladder_of_a_pipe_has_the_state_so_far_and_grows() {
         title,
         "c1  server closed, udp, 206 ms, 127.0.0.1:40112 → 127.0.0.1:9004"
     );
+}
+
+#[test]
+fn a_message_with_a_finding_shows_it_without_escapes() {
+    needs!("tmux");
+    let terminal = Terminal::start((80, 24), &format!("--color always {SAMPLES}"));
+    terminal.shows("  14 messages");
+    terminal.type_in("G");
+    terminal.press("Enter");
+    terminal.shows("Messages outside of conversations");
+    terminal.press("Enter");
+    let screen = terminal.shows("ms.orphan_id: no conversation has");
+    let line = screen.lines().find(|line| line.contains("ms.orphan_id"));
+    assert!(line.unwrap().starts_with("  warn ms.orphan_id"), "{screen}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::field::{Field, payload};
 use crate::record::{Record, RecordReader};
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::ladder::{info, label};
-use crate::report::style::{Style, TimeWriter, put_duration, put_size};
+use crate::report::style::{Colouring, Style, TimeWriter, put_duration, put_size};
 use crate::text::escape::escape_lines;
 use crate::text::write::{put_seconds, text_of};
 use crate::tui::{
@@ -513,9 +513,10 @@ impl Source for Store {
                 continue;
             };
             let event = message.event();
-            // The screen breaks lines where its edge is.
+            // The screen breaks lines where its edge is, and shows escapes as text.
             let style = Style {
                 width: usize::MAX,
+                colour: Colouring::Never,
                 ..self.style
             };
             let lines = |details, skipped| {
