@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 
-use super::{ByteOrder, LinkType, MAX_CAPTURED_BYTES, Packet};
+use super::{ByteOrder, InterfaceId, LinkType, MAX_CAPTURED_BYTES, Packet};
 use crate::time::{SECOND_NS, Timestamp};
 
 /// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian, one section, times
@@ -17,12 +17,22 @@ pub struct PcapngWriter<W> {
     out: W,
     /// The interfaces described so far; an interface's index is its place here.
     interfaces: Vec<Interface>,
+    described: Described,
     block: Vec<u8>,
+}
+
+/// What has an interface description of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Described {
+    LinkTypes,
+    Interfaces,
 }
 
 /// The common properties of the packets of one interface description.
 #[derive(Debug, PartialEq, Eq)]
 struct Interface {
+    /// The interface, where each is described.
+    id: Option<InterfaceId>,
     link_type: LinkType,
     offset_seconds: i64,
 }
@@ -61,6 +71,7 @@ impl<W: Write> PcapngWriter<W> {
         let mut writer = Self {
             out,
             interfaces: Vec::new(),
+            described: Described::LinkTypes,
             block: Vec::new(),
         };
         // A section header, whose first field shows the byte order (section 4.1).
@@ -74,6 +85,14 @@ impl<W: Write> PcapngWriter<W> {
             }
         })?;
         Ok(writer)
+    }
+
+    /// Describes each interface of the packets by itself, in the order in which they show some, not
+    /// one for each link type: what is a copy depends on them.
+    #[must_use]
+    pub fn with_all_interfaces(mut self) -> Self {
+        self.described = Described::Interfaces;
+        self
     }
 
     /// Writes a packet, and before the first of its link type an interface description.
@@ -114,7 +133,7 @@ impl<W: Write> PcapngWriter<W> {
         } else {
             0
         };
-        let interface = self.interface(packet.link_type, offset_seconds)?;
+        let interface = self.interface(packet, offset_seconds)?;
         let [high, low] = halves(packet.time, offset_seconds);
         // An enhanced packet block (section 4.3).
         self.write_block(6, |block| {
@@ -130,9 +149,13 @@ impl<W: Write> PcapngWriter<W> {
     }
 
     /// The index of the interface for such packets; describes it first if need be.
-    fn interface(&mut self, link_type: LinkType, offset_seconds: i64) -> io::Result<u32> {
+    fn interface(&mut self, packet: &Packet<'_>, offset_seconds: i64) -> io::Result<u32> {
         let wanted = Interface {
-            link_type,
+            id: match self.described {
+                Described::LinkTypes => None,
+                Described::Interfaces => Some(packet.interface),
+            },
+            link_type: packet.link_type,
             offset_seconds,
         };
         let known = self.interfaces.iter().position(|known| *known == wanted);

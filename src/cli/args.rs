@@ -411,6 +411,8 @@ impl DumpArgs {
         });
         let mut matches = Self::command()
             .args(hidden)
+            // Where packets are kept no others are written.
+            .mut_arg(Self::KEEP_PACKETS, |option| option.conflicts_with("write"))
             .try_get_matches_from(arguments)?;
         let args = Self::from_arg_matches_mut(&mut matches)
             .map_err(|error| error.format(&mut Self::command()))?;

@@ -12,7 +12,7 @@ use super::conclusion::{Done, conclude};
 use super::error::{DumpError, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
-use super::kept_packets::KeptPackets;
+use super::kept_packets::{Keeping, KeptPackets};
 use super::limits::{Budget, Limits};
 use super::options::{DumpOptions, Input, WholeConversations};
 use super::progress::ProgressReport;
@@ -173,15 +173,12 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
 fn dump_and_keep(
     options: &mut DumpOptions,
     files: Vec<PathBuf>,
-    mut kept: KeptPackets,
+    kept: KeptPackets,
 ) -> Result<Ending, DumpError> {
     let inputs = open(options, files, ReadingThread::Own, Trouble::Reported)?;
-    let mut source = StepSource::here(kept.noting(inputs), &options.dissect.network);
+    let mut source = StepSource::here(Keeping::new(inputs, kept), &options.dissect.network);
     let mut reporter = options.reporter()?;
-    let trouble = Trouble::Reported;
-    let done = read_and(options, &mut source, &mut reporter, trouble, |dissector| {
-        kept.take_noted(&dissector.counts());
-    })?;
+    let done = read(options, &mut source, &mut reporter, Trouble::Reported)?;
     conclude(options, &done, source.inputs(), reporter, None)
 }
 
@@ -240,22 +237,11 @@ enum Trouble {
 }
 
 /// Dissects files from their first packet to the last, or until it is enough.
-fn read(
-    options: &DumpOptions,
-    source: &mut StepSource<Inputs>,
-    sink: &mut impl Sink<Error = io::Error>,
-    trouble: Trouble,
-) -> Result<Done, DumpError> {
-    read_and(options, source, sink, trouble, |_| {})
-}
-
-/// The same; something is done with what was dissected before `sink` passes it on.
-fn read_and<P: PacketSource>(
+fn read<P: PacketSource>(
     options: &DumpOptions,
     source: &mut StepSource<P>,
     sink: &mut impl Sink<Error = io::Error>,
     trouble: Trouble,
-    mut each: impl FnMut(&Dissector),
 ) -> Result<Done, DumpError> {
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut progress = ProgressReport::new(options.progress, options.screen);
@@ -277,7 +263,6 @@ fn read_and<P: PacketSource>(
             Ok(Some(steps)) => {
                 let is_spent = steps.only().is_some_and(|step| budget.is_spent_with(step));
                 dissector.push_steps(steps, sink)?;
-                each(&dissector);
                 if is_spent || !sink.wants_more() {
                     end = EndOfInput::Stopped;
                     break;

@@ -92,6 +92,16 @@ impl Terminal {
         }
     }
 
+    /// Waits until the screen does not show a text any more.
+    #[track_caller]
+    fn hides(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.screen().contains(text) {
+            assert!(Instant::now() < until, "{text:?} is still there");
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+
     fn type_in(&self, keys: &str) {
         self.tmux(&["send-keys", "-l", keys]);
     }
@@ -343,7 +353,10 @@ fn packets_of_a_pipe_are_written_while_it_grows_and_when_it_is_over() {
     assert_eq!(terminal.written_messages("one.pcapng"), expected);
     drop(writer);
     terminal.type_in("jw");
+    terminal.shows("write packets to");
     terminal.press("Escape");
+    // What follows an escape at once belongs to it.
+    terminal.hides("write packets to");
     terminal.type_in("q");
     terminal.shows("ended with 0");
     assert_eq!(kept_packets(temporary.path()), None);

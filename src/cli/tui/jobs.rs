@@ -3,14 +3,20 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
+use std::mem;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::super::args::DumpArgs;
+use super::super::terminal::print_line;
 use crate::tui::ExportFormat;
+
+/// Between two looks at whether a file is written.
+const STILL_WRITING: Duration = Duration::from_millis(20);
 
 /// The result of a job.
 pub(super) enum JobResult {
@@ -56,6 +62,12 @@ impl Packets {
     }
 }
 
+/// A file that is being written.
+struct Writing {
+    path: String,
+    job: JoinHandle<()>,
+}
+
 /// Jobs on threads of their own.
 pub(super) struct Jobs {
     arguments: Vec<OsString>,
@@ -63,6 +75,8 @@ pub(super) struct Jobs {
     packets: Packets,
     records: PathBuf,
     filter: Option<String>,
+    /// The files that are being written.
+    writing: Vec<Writing>,
     sender: Sender<JobResult>,
     receiver: Receiver<JobResult>,
 }
@@ -83,6 +97,7 @@ impl Jobs {
             packets,
             records,
             filter: None,
+            writing: Vec::new(),
             sender,
             receiver,
         }
@@ -132,13 +147,13 @@ impl Jobs {
     }
 
     /// Writes conversations.
-    pub(super) fn write(&self, format: ExportFormat, path: String, numbers: &[u32]) {
+    pub(super) fn write(&mut self, format: ExportFormat, path: String, numbers: &[u32]) {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
         let (flag, mut arguments) = match format {
             ExportFormat::Packets => match self.packet_arguments() {
                 Some(arguments) => ("-w", arguments),
                 None => {
-                    let text = "packets could not be kept, q tells why; E and H write the rest";
+                    let text = "packets are no longer kept, the end of the program says why; E and H still write";
                     return self.send_message(text.to_owned());
                 }
             },
@@ -146,7 +161,8 @@ impl Jobs {
             ExportFormat::Page => ("--html", self.records_argument()),
         };
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
-        self.spawn(move || {
+        let shown = path.clone();
+        let job = self.spawn(move || {
             let output = program(&arguments)?.output()?;
             Ok(JobResult::Message(match output.status.code() {
                 // A failed check (--fail-on), or an input that is cut, also where it still grows.
@@ -154,6 +170,29 @@ impl Jobs {
                 _ => last_words(&output),
             }))
         });
+        self.writing.retain(|writing| !writing.job.is_finished());
+        self.writing.push(Writing { path: shown, job });
+    }
+
+    /// Waits for the files that are being written, whose packets and records go with this program,
+    /// until `is_enough`. Says on standard error how they went.
+    pub(super) fn await_written(&mut self, is_enough: impl Fn() -> bool) {
+        let mut writing = mem::take(&mut self.writing);
+        writing.retain(|writing| !writing.job.is_finished());
+        for Writing { path, job } in writing {
+            print_line(format_args!("writing {path}; Ctrl-C leaves it unfinished"));
+            while !job.is_finished() && !is_enough() {
+                thread::sleep(STILL_WRITING);
+            }
+            if !job.is_finished() {
+                print_line(format_args!("{path} is not finished"));
+            }
+        }
+        while let Ok(result) = self.receiver.try_recv() {
+            if let JobResult::Message(text) = result {
+                print_line(format_args!("{text}"));
+            }
+        }
     }
 
     /// The arguments for reading the packets again, if they are there.
@@ -183,13 +222,16 @@ impl Jobs {
         }
     }
 
-    fn spawn(&self, job: impl FnOnce() -> io::Result<JobResult> + Send + 'static) {
+    fn spawn(
+        &self,
+        job: impl FnOnce() -> io::Result<JobResult> + Send + 'static,
+    ) -> JoinHandle<()> {
         let sender = self.sender.clone();
         thread::spawn(move || {
             let outcome = job().unwrap_or_else(|error| JobResult::Message(error.to_string()));
             // When the program ends meanwhile, nobody wants to know any more.
             sender.send(outcome).ok();
-        });
+        })
     }
 }
 
@@ -265,7 +307,6 @@ fn last_words(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_run_that_complains_more_than_a_pipe_holds_is_read_to_its_end() {

@@ -315,6 +315,7 @@ fn show(
         .and_then(|()| screen.go(&mut terminal, interrupt));
     let restored =
         execute!(io::stdout(), DisableMouseCapture).and_then(|()| ratatui::try_restore());
+    screen.jobs.await_written(|| interrupt.is_asked_for());
     if terminal.show_cursor().is_err() {
         // Dropped, it would write to a terminal that is gone, and panic over that.
         mem::forget(terminal);
