@@ -33,7 +33,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "mock" -d 'Play the server side of a capture for a live client'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "inject" -d 'Send hand-made messages, and check the answers'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "conform" -d 'Test whether a peer conforms to the protocol'
-complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "proxy" -d 'Between clients and a server: watch, record, delay, change, break'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "proxy" -d 'Watch, record, delay, change or break what passes'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "keys" -d 'Make and show I2P destinations'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "man" -d 'Print the manual page'
@@ -41,7 +41,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l listen -d 'Open a conversation for each connection to this address' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l to -d 'Whom to call over i2cp, or to require over tls' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l ready-file -d 'Write the ready line to this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l capture -d 'Record the traffic on the carrier, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-conversations -d 'Maximum number of conversations at once' -r
@@ -84,7 +84,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l target -d 'The service to connect conversations to' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow -d 'Admit only these networks or .b32.i2p names' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l ready-file -d 'Write the ready line to this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l capture -d 'Record the traffic on the carrier, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-conversations -d 'Maximum number of conversations at once' -r
@@ -129,7 +129,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\', s2c:10..18' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-diffs -d 'Maximum number of differences to show' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Derive ids and faults from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record the live traffic, as pcapng' -r -F
@@ -149,7 +149,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 always\t'Always'
 never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l to -d 'Whom to call over i2cp, or to require over tls' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l speed -d 'Faster or slower by this factor' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l speed -d 'Play faster or slower by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l rate -d 'Messages per second: 100/s' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-gap -d 'Shorten longer silences of the recording to this' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l start-delay -d 'Wait before the first message' -r
@@ -193,7 +193,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\', s2c:10..18' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l max-diffs -d 'Maximum number of differences to show' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Derive ids and faults from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record the live traffic, as pcapng' -r -F
@@ -213,8 +213,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 always\t'Always'
 never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l unmatched -d 'If none fits: refuse, close, silence' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l loops -d 'How often each is played, or forever' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Faster or slower by this factor' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l loops -d 'Plays of each conversation, or forever' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Play faster or slower by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l reply-timeout -d 'Silence allowed to a client that owes bytes' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow -d 'Admit only these networks or .b32.i2p names' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l first-message-timeout -d 'End connections over tcp and tls on which no SYN has come for so long; our own client connects before anybody wants a conversation' -r
@@ -227,7 +227,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s v -d 'Log conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Derive ids and faults from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record the live traffic, as pcapng' -r -F
@@ -259,7 +259,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l carrier -d 'udp://, tcp:// or tls://host:port, or i2cp://host' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l to -d 'The destination of the server, for i2cp and tls' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l service -d 'Act as the service of the server (its --target)' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l service -d 'Act as the tested server\'s service (its --target)' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dial -d 'Where the tested client listens (its --listen)' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dialect -d 'Which side to follow where the protocol\'s text and the Java implementation differ' -r -f -a "text\t'The protocol\'s text'
 java2004\t'The Java implementation of April 2004'
@@ -269,7 +269,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow -d 'Admit only these clients: networks, or .b32.i2p names, which tls needs; any admits everybody' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l html -d 'A report for a browser, in one file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the ready line to this file, too' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, for i2cp and tls' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Derive ids and faults from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l fault -d 'Inject faults into sent messages, or into one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record the live traffic, as pcapng' -r -F
@@ -374,7 +374,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check the answers'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "conform" -d 'Test whether a peer conforms to the protocol'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "proxy" -d 'Between clients and a server: watch, record, delay, change, break'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "proxy" -d 'Watch, record, delay, change or break what passes'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "completions" -d 'Print completions for a shell'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "man" -d 'Print the manual page'

@@ -33,17 +33,22 @@ pub(super) fn completions(mut command: clap::Command, shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The manual of a command: the program's page, and behind it one for each subcommand.
+/// The manual of a command: the program's page, and behind it one for each subcommand and those below.
 pub(super) fn man(command: clap::Command) -> io::Result<Vec<u8>> {
     // Its page would say nothing.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
-    put_page(&command, &mut pages)?;
-    for subcommand in command.get_subcommands() {
-        put_page(subcommand, &mut pages)?;
-    }
+    put_pages(&command, &mut pages)?;
     Ok(pages)
+}
+
+fn put_pages(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    put_page(command, out)?;
+    for subcommand in command.get_subcommands() {
+        put_pages(subcommand, out)?;
+    }
+    Ok(())
 }
 
 /// The beginning of every piece of `clap_mangen`; a page needs it once.
@@ -68,7 +73,9 @@ fn put_page(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
     let examples = command.get_before_long_help();
     if let Some(examples) = examples.or(command.get_before_help()) {
         put_heading("EXAMPLES", out);
-        put_lines(examples.to_string().lines(), out);
+        let examples = examples.to_string();
+        let examples = examples.trim_start_matches("Examples:\n");
+        put_lines(examples.lines(), out);
     }
     let codes = command.get_after_help().or(command.get_after_long_help());
     if let Some(codes) = codes {

@@ -20,78 +20,72 @@ use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 /// The output of `-h` fits a terminal of 80 columns and 24 lines: an example or two, and common options, each with a
 /// short first paragraph. The others are under their headings in that of `--help`, with more examples.
-const TEMPLATE: &str =
-    "{about}\n\n{usage-heading} {usage}\n\n  {before-help}{all-args}{after-help}";
+const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}";
 
-const EXAMPLE: &str = "\
-  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
+const EXAMPLE: &str =
+    "  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
   ministream-replay client --carrier tcp://127.0.0.1:9004 \\
     --listen 127.0.0.1:8080";
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = "Examples:
   ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
   ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
   curl http://127.0.0.1:8080/
   ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
 
-const CLIENT_EXAMPLE: &str = "\
-  ministream-replay client --carrier tcp://127.0.0.1:9004 \\
+const CLIENT_EXAMPLE: &str = "  ministream-replay client --carrier tcp://127.0.0.1:9004 \\
     --listen 127.0.0.1:8080";
 
-const CLIENT_EXAMPLES: &str = "\
+const CLIENT_EXAMPLES: &str = "Examples:
   ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
   ministream-replay client --carrier i2cp://127.0.0.1 --keys transient --to site.i2p --listen 127.0.0.1:8080
   ministream-replay client --carrier tls://host:9004 --keys me.dat --to HASH.b32.i2p --listen 127.0.0.1:8080
   ssh -o ProxyCommand='ministream-replay client --carrier tcp://127.0.0.1:9004 --stdio' host";
 
-const SERVER_EXAMPLE: &str = "\
-  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80";
+const SERVER_EXAMPLE: &str =
+    "  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80";
 
-const SERVER_EXAMPLES: &str = "\
+const SERVER_EXAMPLES: &str = "Examples:
   ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
   ministream-replay server --carrier i2cp://127.0.0.1 --keys site.dat --target 127.0.0.1:80
   ministream-replay server --carrier tls://[::]:9004 --allow-remote --keys site.dat --allow HASH.b32.i2p --target 127.0.0.1:80
   ministream-replay server --carrier udp://127.0.0.1:9004 --target 127.0.0.1:80 --capture tunnel.pcapng";
 
-const REPLAY_EXAMPLE: &str = "\
-  ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
+const REPLAY_EXAMPLE: &str =
+    "  ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
 
-const REPLAY_EXAMPLES: &str = "\
+const REPLAY_EXAMPLES: &str = "Examples:
   ministream-replay replay capture.pcap --carrier udp://127.0.0.1:9004 --dry-run
   ministream-replay replay capture.pcap --carrier udp://127.0.0.1:9004 --mask 's2c:/Date: [^\\r]+/'
   ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004 --topspeed --junit report.xml";
 
-const MOCK_EXAMPLE: &str = "\
-  ministream-replay mock capture.pcap --carrier tcp://127.0.0.1:9004";
+const MOCK_EXAMPLE: &str = "  ministream-replay mock capture.pcap --carrier tcp://127.0.0.1:9004";
 
-const MOCK_EXAMPLES: &str = "\
+const MOCK_EXAMPLES: &str = "Examples:
   ministream-replay mock capture.pcap --carrier udp://127.0.0.1:9004
   ministream-replay mock capture.pcap --carrier tcp://127.0.0.1:0 --topspeed --ready-file ready
   ministream-replay mock capture.pcap --carrier udp://127.0.0.1:9004 --loops forever --unmatched close";
 
-const INJECT_EXAMPLE: &str = "\
-  ministream-replay inject --carrier udp://127.0.0.1:9004 \\
+const INJECT_EXAMPLE: &str = "  ministream-replay inject --carrier udp://127.0.0.1:9004 \\
     'syn $c' 'expect ack $c -> $s' 'close $s'";
 
-const INJECT_EXAMPLES: &str = "\
+const INJECT_EXAMPLES: &str = "Examples:
   ministream-replay inject --carrier udp://127.0.0.1:9004 'syn $c' 'expect ack $c -> $s' 'close $s'
   ministream-dump capture.pcap -T spec | ministream-replay inject --carrier udp://127.0.0.1:9004 --script -
   ministream-replay inject --carrier udp://127.0.0.1:9004 --from capture.pcap -Y 'type == syn'";
 
-const CONFORM_EXAMPLE: &str = "\
-  ministream-replay conform server --carrier tcp://127.0.0.1:9004 \\
+const CONFORM_EXAMPLE: &str = "  ministream-replay conform server --carrier tcp://127.0.0.1:9004 \\
     --service 127.0.0.1:7000";
 
-const CONFORM_EXAMPLES: &str = "\
+const CONFORM_EXAMPLES: &str = "Examples:
   ministream-replay conform server --list
   ministream-replay conform server --carrier tcp://127.0.0.1:9004 --service 127.0.0.1:7000
   ministream-replay conform client --carrier udp://127.0.0.1:9004 --dial 127.0.0.1:8080 ms/handshake";
 
-const PROXY_EXAMPLE: &str = "\
-  ministream-replay proxy --carrier tcp://127.0.0.1:9005 \\
+const PROXY_EXAMPLE: &str = "  ministream-replay proxy --carrier tcp://127.0.0.1:9005 \\
     --upstream tcp://127.0.0.1:9004";
 
-const PROXY_EXAMPLES: &str = "\
+const PROXY_EXAMPLES: &str = "Examples:
   ministream-replay proxy --carrier tcp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004
   ministream-replay proxy --carrier udp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004 --capture both.pcapng
   ministream-replay proxy --carrier tcp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004 --rule 'type == ack: delay 200ms'";
@@ -141,7 +135,7 @@ pub(super) enum Command {
     /// Test whether a peer conforms to the protocol
     #[command(before_help = CONFORM_EXAMPLE, before_long_help = CONFORM_EXAMPLES, help_template = TEMPLATE)]
     Conform(Box<ConformArgs>),
-    /// Between clients and a server: watch, record, delay, change, break
+    /// Watch, record, delay, change or break what passes
     #[command(before_help = PROXY_EXAMPLE, before_long_help = PROXY_EXAMPLES, help_template = TEMPLATE)]
     Proxy(Box<ProxyArgs>),
     /// Make and show I2P destinations
@@ -252,13 +246,13 @@ pub(super) struct EndpointArgs {
     /// udp://, tcp:// or tls://host:port, or i2cp://host
     ///
     /// In full: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654][?length=HOPS&quantity=TUNNELS].
+    /// i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
-    /// Our I2P destination, for i2cp and tls
+    /// Our I2P destination, made by `keys new`
     ///
-    /// A file made by `keys new`; a client may be transient, or transient:dsa.
+    /// A file, for i2cp and tls; a client may be transient, or transient:dsa.
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
@@ -389,7 +383,7 @@ pub(super) struct EndpointArgs {
     pub(super) keep_alive: Option<TimeOrOff>,
 
     /// Derive ids and faults from a number, for tests: whoever knows it can guess the ids
-    #[arg(long, value_name = "N", hide_short_help = true, help_heading = "Tests")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) seed: Option<u64>,
 
     /// Inject faults: 'latency=50ms±10ms, loss=1%'

@@ -14,7 +14,7 @@ pub(super) struct ConformArgs {
     #[arg(value_enum)]
     pub(super) tested: TestedPeer,
 
-    /// Run only cases whose names begin with this: ms/close/4
+    /// Run only cases whose names begin with this: ms/close
     #[arg(value_name = "CASE")]
     pub(super) cases: Vec<String>,
 
@@ -25,7 +25,7 @@ pub(super) struct ConformArgs {
     /// udp://, tcp:// or tls://host:port, or i2cp://host
     ///
     /// In full: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654]. Called to test a server, bound to test a client.
+    /// i2cp://host[:7654]; called to test a server, bound to test a client.
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     pub(super) carrier: Option<CarrierUrl>,
 
@@ -35,7 +35,7 @@ pub(super) struct ConformArgs {
     #[arg(long, value_name = "DEST", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
-    /// Act as the service of the server (its --target)
+    /// Act as the tested server's service (its --target)
     ///
     /// Without it, cases that look at that side are skipped.
     #[arg(long, value_name = "ADDR", conflicts_with = "dial")]
@@ -43,7 +43,7 @@ pub(super) struct ConformArgs {
 
     /// Where the tested client listens (its --listen)
     ///
-    /// Connections to there make it open conversations.
+    /// `conform` connects there to make it open conversations.
     #[arg(long, value_name = "ADDR")]
     pub(super) dial: Option<String>,
 

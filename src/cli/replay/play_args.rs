@@ -19,10 +19,10 @@ use crate::runtime::{Allowed, Remote};
 /// What of which captures.
 #[derive(Debug, Args)]
 pub(super) struct RecordingArgs {
-    /// Captures, merged by time, or records of -T ndjson
+    /// Captures, or one file of `ministream-dump -T ndjson`
     ///
-    /// Captures (pcap, pcapng, .gz, .zst) or one file of `ministream-dump -T ndjson`; a
-    /// directory stands for the captures in it, and several are one capture, merged by time.
+    /// Captures are pcap or pcapng, plain, .gz or .zst; a directory stands for the captures in it,
+    /// and several are one capture, merged by time.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
@@ -77,9 +77,9 @@ pub(super) struct PlayArgs {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Faster or slower by this factor
+    /// Play faster or slower by this factor
     ///
-    /// By as much as that, compared with the recording: 0.5 is half as fast.
+    /// Relative to the recording: 0.5 is half as fast, 2 twice as fast.
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
           conflicts_with_all = ["topspeed", "rate"])]
     pub(super) speed: f64,
@@ -89,7 +89,7 @@ pub(super) struct PlayArgs {
     pub(super) topspeed: bool,
 
     /// Messages per second: 100/s
-    #[arg(long, value_name = "N/s", value_parser = rate, hide_short_help = true, help_heading = "Time")]
+    #[arg(long, value_name = "N/s", value_parser = rate, hide_short_help = true)]
     pub(super) rate: Option<f64>,
 
     /// Shorten longer silences of the recording to this
@@ -205,12 +205,7 @@ pub(super) struct PlayArgs {
     pub(super) report_file: Option<PathBuf>,
 
     /// Write a JUnit report to this file
-    #[arg(
-        long,
-        value_name = "FILE",
-        hide_short_help = true,
-        help_heading = "Report"
-    )]
+    #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
 
     /// A report for a browser, in one file
@@ -245,19 +240,20 @@ pub(super) struct MockArgs {
 
     /// If none fits: refuse, close, silence
     ///
-    /// When no recorded conversation is left, or similar to the request.
+    /// What happens to a client when no recorded conversation is left, or none resembles its
+    /// request.
     #[arg(long, value_name = "HOW", default_value = "refuse", value_parser = unmatched)]
     pub(super) unmatched: Unmatched,
 
-    /// How often each is played, or forever
+    /// Plays of each conversation, or forever
     ///
-    /// A recorded conversation is used up then.
+    /// After so many a recorded conversation is used up.
     #[arg(long, value_name = "N", default_value = "1", value_parser = loops)]
     pub(super) loops: Loops,
 
-    /// Faster or slower by this factor
+    /// Play faster or slower by this factor
     ///
-    /// By as much as that, compared with the recording: 0.5 is half as fast.
+    /// Relative to the recording: 0.5 is half as fast, 2 twice as fast.
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
           conflicts_with = "topspeed")]
     pub(super) speed: f64,

@@ -66,12 +66,7 @@ pub(super) struct ProxyArgs {
     pub(super) fault: Vec<FaultLines>,
 
     /// Derive faults from a number
-    #[arg(
-        long,
-        value_name = "N",
-        hide_short_help = true,
-        help_heading = "Change"
-    )]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) seed: Option<u64>,
 
     /// Act on messages: 'type == ack && nth == 3: drop'
@@ -82,12 +77,7 @@ pub(super) struct ProxyArgs {
     pub(super) rule: Vec<String>,
 
     /// Rules, one per line, after those of --rule
-    #[arg(
-        long,
-        value_name = "FILE",
-        hide_short_help = true,
-        help_heading = "Change"
-    )]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) rules: Vec<PathBuf>,
 
     /// Exit with 1 if a rule never matched
@@ -105,16 +95,11 @@ pub(super) struct ProxyArgs {
     pub(super) filter: Option<String>,
 
     /// Format of messages, as in ministream-dump
-    #[arg(
-        short = 'T',
-        value_name = "FORMAT",
-        hide_short_help = true,
-        help_heading = "Watch"
-    )]
+    #[arg(short = 'T', value_name = "FORMAT", hide_short_help = true)]
     pub(super) format: Option<Format>,
 
     /// Fields for -T fields and csv: -e n -e type,id
-    #[arg(short = 'e', value_name = "FIELD", value_parser = field, value_delimiter = ',', hide_short_help = true, help_heading = "Watch")]
+    #[arg(short = 'e', value_name = "FIELD", value_parser = field, value_delimiter = ',', hide_short_help = true)]
     pub(super) fields: Vec<Field>,
 
     #[arg(
@@ -130,18 +115,12 @@ pub(super) struct ProxyArgs {
         short = 't',
         value_name = "STYLE",
         default_value = "r",
-        hide_short_help = true,
-        help_heading = "Watch"
+        hide_short_help = true
     )]
     pub(super) times: Times,
 
     /// How much of payloads to show
-    #[arg(
-        long,
-        value_name = "HOW",
-        hide_short_help = true,
-        help_heading = "Watch"
-    )]
+    #[arg(long, value_name = "HOW", hide_short_help = true)]
     pub(super) payload: Option<Payload>,
 
     /// Hide secrets, as in ministream-dump; --capture records them all the same
@@ -149,13 +128,12 @@ pub(super) struct ProxyArgs {
         long,
         value_name = "WHAT",
         value_delimiter = ',',
-        hide_short_help = true,
-        help_heading = "Watch"
+        hide_short_help = true
     )]
     pub(super) redact: Vec<Redact>,
 
     /// ASCII instead of box lines and arrows
-    #[arg(long, hide_short_help = true, help_heading = "Watch")]
+    #[arg(long, hide_short_help = true)]
     pub(super) ascii: bool,
 
     /// Format of the report at the end [default: table; none if messages are for programs]

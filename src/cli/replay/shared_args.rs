@@ -18,7 +18,7 @@ pub(super) struct PeerArgs {
     /// udp://, tcp:// or tls://host:port, or i2cp://host
     ///
     /// In full: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654].
+    /// i2cp://host[:7654]
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
@@ -29,9 +29,9 @@ pub(super) struct PeerArgs {
 /// How to talk to a peer.
 #[derive(Debug, Args)]
 pub(super) struct PeerOptions {
-    /// Our I2P destination, for i2cp and tls
+    /// Our I2P destination, made by `keys new`
     ///
-    /// A file made by `keys new`; a client may be transient.
+    /// A file, for i2cp and tls; a client may be transient.
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
