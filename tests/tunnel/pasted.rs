@@ -206,8 +206,11 @@ fn paste(block: &str) -> String {
     let pasted = format!(
         "exec 2>&1; set -m\n{block}\necho \"ended with $?\"\nkill $(jobs -p) 2>/dev/null; wait"
     );
-    let output = Command::new("timeout")
-        .args(["90", "bash", "-c", &pasted])
+    // What is started has process groups of its own: it ends with the processes' namespace.
+    let in_time = "timeout --signal=KILL 90 unshare --pid --fork --kill-child";
+    let mut words = in_time.split(' ').chain(["bash", "-c", &pasted]);
+    let output = Command::new(words.next().unwrap())
+        .args(words)
         .current_dir(folder.path())
         .env("PATH", &path)
         .env("LC_ALL", "C.UTF-8")
