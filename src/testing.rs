@@ -144,6 +144,22 @@ pub(crate) const fn style() -> Style {
     }
 }
 
+/// The summary of a capture of which nothing else is known.
+pub(crate) fn summary<'a>(inputs: &'a [InputInfo], near: &'a NearFlows) -> Summary<'a> {
+    Summary {
+        inputs,
+        packet_count: 14,
+        span: None,
+        skipped: &[],
+        foreign: ForeignCounts::default(),
+        near,
+        warning: None,
+        dropped_by_kernel: None,
+        evicted: EvictedCounts::default(),
+        exit_code: 0,
+    }
+}
+
 /// An output, and the bytes that it has written to the shared one.
 pub(crate) struct Written<P> {
     pub(crate) printer: P,
@@ -174,18 +190,8 @@ impl<P: Printer> Written<P> {
 
     /// Ends a capture of which nothing else is known.
     pub(crate) fn finish(&mut self, totals: &Totals, inputs: &[InputInfo]) {
-        let summary = Summary {
-            inputs,
-            packet_count: 14,
-            span: None,
-            skipped: &[],
-            foreign: ForeignCounts::default(),
-            near: &NearFlows::default(),
-            warning: None,
-            dropped_by_kernel: None,
-            evicted: EvictedCounts::default(),
-            exit_code: 0,
-        };
+        let near = NearFlows::default();
+        let summary = summary(inputs, &near);
         let mut out = SharedOutput {
             buffer: &mut self.out,
             drain: &mut |_| Ok(()),

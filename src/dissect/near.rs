@@ -87,7 +87,8 @@ impl NearFlows {
         self.flow_count
     }
 
-    pub(super) fn note(&mut self, near: NearFlow) {
+    /// Takes in flows.
+    pub(crate) fn note(&mut self, near: NearFlow) {
         self.flow_count += near.flow_count;
         let known = self
             .groups

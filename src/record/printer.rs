@@ -47,9 +47,10 @@ pub struct HeaderContext<'a> {
 
 /// An output: a way to show messages, a table, a page, files.
 ///
-/// It is handed the selected items, redacted if that was asked for, in the order of the capture;
-/// each step does nothing by default. `out` goes to the output that all without a file of their own
-/// share. All else that an output knows is asked of its type.
+/// Its steps take the selected items, redacted if that was asked for, in the order of the capture.
+/// [`any_message`](Self::any_message) alone takes messages as they were captured: of them nothing
+/// but counts and times may be written. Each step does nothing by default. `out` goes to the output
+/// that all without a file of their own share. All else that an output knows is asked of its type.
 pub trait Printer: Any + Debug + Send {
     /// Whether it is made of messages.
     fn looks_at_messages(&self) -> bool {

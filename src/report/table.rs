@@ -1,9 +1,9 @@
 //! The table of messages.
 //!
 //! Rows stream, so that memory does not grow with the capture. The first
-//! [`HELD_ROWS`](crate::record::printer::HELD_ROWS) rows are held back: a capture that ends within them gets
-//! columns as wide as its contents and a heading that knows the whole capture.
-//! After that, or at once in live captures, the widths stay as they are.
+//! [`HELD_ROWS`](crate::record::printer::HELD_ROWS) rows are held back: a capture that ends within
+//! them gets columns as wide as its contents and a heading that knows the whole capture. After
+//! that, or at once in live captures, the widths stay as they are.
 
 mod printer;
 mod totals;

@@ -1,7 +1,14 @@
 use super::*;
+use crate::carrier::detect::Trace;
+use crate::carrier::{Carrier, FlowDirection};
 use crate::conversation::{FindingCode, Meaning};
-use crate::record::printer::HELD_ROWS;
+use crate::dissect::{NearFlow, NearFlows, Sink};
+use crate::record::printer::{HELD_ROWS, Printer};
+use crate::report::Reporter;
+use crate::report::reporter::Buffering;
+use crate::report::statistics::TypeTable;
 use crate::report::style::{Colouring, IdFormat, TimeStyle};
+use crate::select::{Picked, Selection};
 use crate::testing;
 use crate::text::escape::Charset;
 use crate::text::write::text_of;
@@ -159,4 +166,120 @@ fn hostile_payloads_and_texts_do_not_reach_the_terminal() {
         let is_hostile = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
         assert!(!drawn.contains(is_hostile), "{drawn:?}");
     }
+}
+
+/// Flows that were judged to be perhaps ours.
+fn near_flows() -> NearFlows {
+    let mut near = NearFlows::default();
+    near.note(NearFlow {
+        client: testing::client(),
+        server: testing::server(),
+        carrier: Carrier::Udp,
+        flow_count: 1,
+        trace: Trace {
+            openings: 1,
+            fitting: 0,
+            unfitting: 0,
+            to_server: FlowDirection::Forward,
+        },
+    });
+    near
+}
+
+/// What the table shows of two messages, with the tables so far between them where rows do not wait.
+fn shown(buffering: Buffering) -> String {
+    let style = Style {
+        charset: Charset::Ascii,
+        ..testing::style()
+    };
+    let mut written = Vec::new();
+    let others: Vec<Box<dyn Printer>> = vec![Box::new(TypeTable::new(style))];
+    let table = TablePrinter::new(style).with_decode_flag("-d");
+    let selection = Selection::new(None, Picked::All, None);
+    let mut reporter = Reporter::new(
+        &mut written,
+        buffering,
+        style,
+        selection,
+        Some(Box::new(table)),
+        others,
+    );
+    let inputs = [testing::input()];
+    reporter
+        .message(&testing::event(b"\xa0\xff\xff\xffGET"))
+        .unwrap();
+    reporter.packet_end(&inputs).unwrap();
+    if buffering == Buffering::AtOnce {
+        reporter.show_tables_so_far(&[]).unwrap();
+    }
+    reporter
+        .message(&testing::event(b"\x50\x11\x11\x11OK"))
+        .unwrap();
+    reporter.packet_end(&inputs).unwrap();
+    let near = near_flows();
+    reporter.finish(&testing::summary(&inputs, &near)).unwrap();
+    drop(reporter);
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn flows_that_are_perhaps_ours_stand_above_rows_that_waited() {
+    assert_eq!(
+        shown(Buffering::Blocks),
+        "\
+capture.pcap: pcap, Ethernet, 14 packets
+udp 127.0.0.1:40112 -> 127.0.0.1:9004, perhaps ministream: 1 SYN without an answer;
+  -d udp.port==9004,ministream reads it
++---+----------+------+----+------+--------+-----+------------------------------------+
+| # |     Time | Conv |    | Type | Id     | Len | Info                               |
++=====================================================================================+
+| 3 | 0.005000 | c1   | -> | DATA | ffffff |   3 | GET                                |
+| 3 | 0.005000 | c1   | <- | DATA | 111111 |   2 | OK                                 |
++---+----------+------+----+------+--------+-----+------------------------------------+
+Types (2 messages)
++------+------+----+----------+--------+-----------+--------+-------+
+| Type | Byte |    | Messages |  Share | Payload B | Mean B | Max B |
++===================================================================+
+| DATA | 0xa0 | -> |        1 | 50.0 % |         3 |      3 |     3 |
+| DATA | 0x50 | <- |        1 | 50.0 % |         2 |      2 |     2 |
++------+------+----+----------+--------+-----------+--------+-------+
+2 messages, 0 conversations, 3 B ->, 2 B <-
+"
+    );
+}
+
+#[test]
+fn tables_so_far_interrupt_the_rows_and_what_was_judged_late_stands_at_the_end() {
+    assert_eq!(
+        shown(Buffering::AtOnce),
+        "\
+capture.pcap: pcap, Ethernet, from 2004-05-25 12:00:00 UTC
++---------+--------------+---------+----+-------+--------+-------+-------------------------+
+|       # |         Time | Conv    |    | Type  | Id     |   Len | Info                    |
++==========================================================================================+
+|       3 |     0.005000 | c1      | -> | DATA  | ffffff |     3 | GET                     |
++---------+--------------+---------+----+-------+--------+-------+-------------------------+
+Types (1 message)
++------+------+----+----------+---------+-----------+--------+-------+
+| Type | Byte |    | Messages |   Share | Payload B | Mean B | Max B |
++====================================================================+
+| DATA | 0xa0 | -> |        1 | 100.0 % |         3 |      3 |     3 |
++------+------+----+----------+---------+-----------+--------+-------+
++---------+--------------+---------+----+-------+--------+-------+-------------------------+
+|       # |         Time | Conv    |    | Type  | Id     |   Len | Info                    |
++==========================================================================================+
+|       3 |     0.005000 | c1      | <- | DATA  | 111111 |     2 | OK                      |
++---------+--------------+---------+----+-------+--------+-------+-------------------------+
+Types (2 messages)
++------+------+----+----------+--------+-----------+--------+-------+
+| Type | Byte |    | Messages |  Share | Payload B | Mean B | Max B |
++===================================================================+
+| DATA | 0xa0 | -> |        1 | 50.0 % |         3 |      3 |     3 |
+| DATA | 0x50 | <- |        1 | 50.0 % |         2 |      2 |     2 |
++------+------+----+----------+--------+-----------+--------+-------+
+2 messages, 0 conversations, 3 B ->, 2 B <-
+udp 127.0.0.1:40112 -> 127.0.0.1:9004, perhaps ministream: 1 SYN without an answer;
+  -d udp.port==9004,ministream reads it
+"
+    );
 }
