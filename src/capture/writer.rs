@@ -18,6 +18,8 @@ pub struct PcapngWriter<W> {
     /// The interfaces described so far; an interface's index is its place here.
     interfaces: Vec<Interface>,
     described: Described,
+    /// That of the latest packet: the next is mostly of the same.
+    latest: usize,
     block: Vec<u8>,
 }
 
@@ -72,6 +74,7 @@ impl<W: Write> PcapngWriter<W> {
             out,
             interfaces: Vec::new(),
             described: Described::LinkTypes,
+            latest: 0,
             block: Vec::new(),
         };
         // A section header, whose first field shows the byte order (section 4.1).
@@ -87,19 +90,22 @@ impl<W: Write> PcapngWriter<W> {
         Ok(writer)
     }
 
-    /// Describes each interface of the packets by itself, in the order in which they show some, not
-    /// one for each link type: what is a copy depends on them.
+    /// Writes one interface description for each [`Packet::interface`], in the order of their first
+    /// packets; by default there is one for each link type. Names are not written. For a capture that
+    /// has no packet yet.
     #[must_use]
     pub fn with_all_interfaces(mut self) -> Self {
         self.described = Described::Interfaces;
         self
     }
 
-    /// Writes a packet, and before the first of its link type an interface description.
+    /// Writes a packet, and before the first of its link type, or of its interface, an interface
+    /// description.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] for a packet that a file cannot hold (more than
-    /// [`MAX_CAPTURED_BYTES`], a link type above 65,535), and the errors of `out`.
+    /// [`MAX_CAPTURED_BYTES`], a link type above 65,535, the 65,537th interface, which readers need not
+    /// take), and the errors of `out`.
     pub fn write(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         self.write_packet(packet, None)
     }
@@ -158,13 +164,17 @@ impl<W: Write> PcapngWriter<W> {
             link_type: packet.link_type,
             offset_seconds,
         };
+        if self.interfaces.get(self.latest) == Some(&wanted) {
+            return interface_index(self.latest);
+        }
         let known = self.interfaces.iter().position(|known| *known == wanted);
-        let index = known.unwrap_or(self.interfaces.len());
-        let index = u32::try_from(index).map_err(|_| invalid("too many interfaces"))?;
+        let place = known.unwrap_or(self.interfaces.len());
+        let index = interface_index(place)?;
         if known.is_none() {
             self.describe(&wanted)?;
             self.interfaces.push(wanted);
         }
+        self.latest = place;
         Ok(index)
     }
 
@@ -196,6 +206,16 @@ impl<W: Write> PcapngWriter<W> {
         self.block[4..8].copy_from_slice(&length);
         self.block.extend_from_slice(&length);
         self.out.write_all(&self.block)
+    }
+}
+
+/// Interfaces that a section has at most, as many as our own reader takes.
+const MAX_INTERFACES: usize = 1 << 16;
+
+fn interface_index(place: usize) -> io::Result<u32> {
+    match u32::try_from(place) {
+        Ok(index) if place < MAX_INTERFACES => Ok(index),
+        _ => Err(invalid("a section holds at most 65536 interfaces")),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Packets that are kept beside the records of `--tui`, where the input comes only once: a selection
 //! is written from them later (`-w`).
 //!
-//! All are kept, with their times and interfaces, so that dissecting them gives what dissecting the
-//! input gave: the same messages in conversations of the same numbers. What a packet of another
+//! All are kept, with their times and interfaces, so that dissecting them gives the same messages in
+//! conversations of the same numbers as dissecting the input. What a packet of another
 //! protocol decides can be far from it: which flow gives way to a new one, or which of two packets
 //! is a copy.
 
@@ -23,10 +23,11 @@ pub(super) struct KeptPackets {
 impl KeptPackets {
     /// Begins to keep packets in a file that is there and empty.
     pub(super) fn begin(path: PathBuf) -> Self {
+        end_with_parent();
         let mut kept = Self { path, writer: None };
         match kept.open() {
             Ok(writer) => kept.writer = Some(writer),
-            Err(error) => kept.warn(&error),
+            Err(error) => kept.give_up(&error),
         }
         kept
     }
@@ -44,20 +45,39 @@ impl KeptPackets {
         if let Some(writer) = &mut self.writer
             && let Err(error) = writer.write(packet)
         {
-            self.writer = None;
-            self.warn(&error);
-            // Without some packets the others may give other conversations: none is better. The file
-            // may be gone already, with whoever wanted it.
-            fs::remove_file(&self.path).ok();
+            self.give_up(&error);
         }
     }
 
-    fn warn(&self, error: &io::Error) {
+    /// Without some packets the others may give other conversations: none is better.
+    fn give_up(&mut self, error: &io::Error) {
+        self.writer = None;
+        let help = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "; make room there, or have TMPDIR name another directory"
+            }
+            _ => "",
+        };
         print_warning(format_args!(
-            "cannot keep packets in {}: {}; make room there, or have TMPDIR name another directory",
+            "cannot keep packets in {}: {}{help}",
             self.path.display(),
             reason(error)
         ));
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            // It may be gone already, with whoever wanted it.
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+/// Has this process asked to end when the one that wants its packets is killed: between two records,
+/// which nobody reads then, it would fill the disk.
+fn end_with_parent() {
+    #[cfg(all(target_os = "linux", feature = "tui"))]
+    if let Err(error) =
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+    {
+        print_warning(format_args!("this process may outlive --tui: {error}"));
     }
 }
 

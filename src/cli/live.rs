@@ -33,27 +33,13 @@ use crate::select::Picked;
 /// Time to wait for a packet before looking at the clock.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// Has this process asked to end when the one that wants its packets is killed: between two records,
-/// which nobody reads then, it would fill the disk.
-fn end_with_parent() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) =
-        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
-    {
-        print_warning(format_args!("this process may outlive --tui: {error}"));
-    }
-}
-
 /// Captures until a signal or a limit, then prints the rest at the end.
 pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending, DumpError> {
     let signals = Signals::catch()?;
     let mut source = LiveCapture::open(live)?;
     announce(live, &source);
     let mut recording = Recording::begin(options)?;
-    let mut kept = options.keep_packets.take().map(|path| {
-        end_with_parent();
-        KeptPackets::begin(path)
-    });
+    let mut kept = options.keep_packets.take().map(KeptPackets::begin);
     let mut reporter = options.reporter()?;
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut budget = Budget::new(options.limits);

@@ -1,12 +1,19 @@
 //! `--keylog`: the secrets of TLS connections.
 
 use std::fs::File;
+#[cfg(feature = "tui")]
+use std::io::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "tui")]
+use tempfile::{NamedTempFile, TempPath};
+
 use super::error::DumpError;
 use crate::carrier::tls::KeyLog;
+#[cfg(feature = "tui")]
+use crate::report::TemporaryError;
 
 /// The largest key log that is read: about a million connections take this much.
 const MAX_BYTES: u64 = 512 << 20;
@@ -24,6 +31,20 @@ pub(super) fn read(path: &Path) -> Result<Arc<KeyLog>, DumpError> {
             error,
         }),
     }
+}
+
+/// Copies a key log into a temporary file: several runs read the same secrets, also when whoever
+/// connects appends others meanwhile, or when the log comes out of a pipe.
+#[cfg(feature = "tui")]
+pub(super) fn copy(path: &Path) -> Result<TempPath, DumpError> {
+    let text = text(path).map_err(|error| DumpError::ReadKeyLog {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut file = NamedTempFile::new().map_err(TemporaryError::of)?;
+    file.write_all(text.as_bytes())
+        .map_err(TemporaryError::of)?;
+    Ok(file.into_temp_path())
 }
 
 fn text(path: &Path) -> io::Result<String> {

@@ -206,9 +206,18 @@ fn paste(block: &str) -> String {
     let pasted = format!(
         "exec 2>&1; set -m\n{block}\necho \"ended with $?\"\nkill $(jobs -p) 2>/dev/null; wait"
     );
-    // What is started has process groups of its own: it ends with the processes' namespace.
-    let in_time = "timeout --signal=KILL 90 unshare --pid --fork --kill-child";
-    let mut words = in_time.split(' ').chain(["bash", "-c", &pasted]);
+    // What is started has process groups of its own, and ends with a namespace for processes.
+    let in_time = "timeout --signal=KILL 90";
+    let apart = "unshare --pid --fork --kill-child";
+    let mut probe = Command::new("unshare");
+    probe
+        .args(["--pid", "--fork", "true"])
+        .stderr(Stdio::null());
+    let may_be_apart = probe.status().is_ok_and(|status| status.success());
+    let apart = may_be_apart.then_some(apart);
+    let words = [in_time].into_iter().chain(apart);
+    let words = words.flat_map(|words| words.split(' '));
+    let mut words = words.chain(["bash", "-c", &pasted]);
     let output = Command::new(words.next().unwrap())
         .args(words)
         .current_dir(folder.path())

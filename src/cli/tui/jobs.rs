@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
+use std::iter;
 use std::mem;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::super::args::DumpArgs;
+use super::super::exit::Ending;
 use super::super::terminal::print_line;
+use crate::end_request::note_echo;
 use crate::tui::ExportFormat;
 
 /// Between two looks at whether a file is written.
@@ -176,16 +179,24 @@ impl Jobs {
 
     /// Waits for the files that are being written, whose packets and records go with this program,
     /// until `is_enough`. Says on standard error how they went.
-    pub(super) fn await_written(&mut self, is_enough: impl Fn() -> bool) {
+    pub(super) fn await_written(&mut self, is_enough: impl Fn() -> bool) -> Ending {
         let mut writing = mem::take(&mut self.writing);
         writing.retain(|writing| !writing.job.is_finished());
-        for Writing { path, job } in writing {
-            print_line(format_args!("writing {path}; Ctrl-C leaves it unfinished"));
-            while !job.is_finished() && !is_enough() {
+        let mut writing = writing.into_iter();
+        while let Some(first) = writing.next() {
+            if !is_enough() {
+                let path = &first.path;
+                print_line(format_args!("writing {path}; Ctrl-C leaves it unfinished"));
+            }
+            while !first.job.is_finished() && !is_enough() {
                 thread::sleep(STILL_WRITING);
             }
-            if !job.is_finished() {
-                print_line(format_args!("{path} is not finished"));
+            if is_enough() {
+                note_echo();
+                for unfinished in iter::once(first).chain(writing) {
+                    print_line(format_args!("{} is not finished", unfinished.path));
+                }
+                return Ending::Interrupted;
             }
         }
         while let Ok(result) = self.receiver.try_recv() {
@@ -193,11 +204,13 @@ impl Jobs {
                 print_line(format_args!("{text}"));
             }
         }
+        Ending::Fine
     }
 
     /// The arguments for reading the packets again, if they are there.
     fn packet_arguments(&self) -> Option<Vec<OsString>> {
-        let mut arguments = without_names(&self.arguments);
+        // It may be given once.
+        let mut arguments = with_value(&self.arguments, "--conv", None);
         match &self.packets {
             Packets::OfInput => {}
             Packets::InRecords => return Some(self.records_argument()),
@@ -240,18 +253,29 @@ fn named(option: &str, path: &Path) -> [OsString; 2] {
     [format!("--{option}").into(), path.into()]
 }
 
-/// The arguments without `--conv`, which may be given once.
-fn without_names(arguments: &[OsString]) -> Vec<OsString> {
+/// The arguments with another value of an option, or without it.
+pub(super) fn with_value(
+    arguments: &[OsString],
+    option: &str,
+    value: Option<&Path>,
+) -> Vec<OsString> {
+    let assigned = format!("{option}=");
     let mut rest = arguments.iter();
-    let mut kept = Vec::new();
+    let mut result = Vec::new();
     while let Some(argument) = rest.next() {
-        if argument == "--conv" {
+        if argument == "--" {
+            // What follows are files.
+            result.push(argument.clone());
+            result.extend(rest.by_ref().cloned());
+        } else if argument == option {
             rest.next();
-        } else if !argument.as_encoded_bytes().starts_with(b"--conv=") {
-            kept.push(argument.clone());
+        } else if !argument.as_encoded_bytes().starts_with(assigned.as_bytes()) {
+            result.push(argument.clone());
         }
     }
-    kept
+    let value = value.into_iter();
+    let value = value.flat_map(|value| [OsString::from(option), value.into()]);
+    value.chain(result).collect()
 }
 
 /// This program, with nothing to read from its terminal.
@@ -307,6 +331,20 @@ fn last_words(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_replaced_in_either_form_and_files_are_left() {
+        let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
+        let given = words("-d x --keylog a --keylog=b -Y y -- --keylog --keylog=c");
+        assert_eq!(
+            with_value(&given, "--keylog", Some(Path::new("k"))),
+            words("--keylog k -d x -Y y -- --keylog --keylog=c")
+        );
+        assert_eq!(
+            with_value(&given, "--keylog", None),
+            words("-d x -Y y -- --keylog --keylog=c")
+        );
+    }
 
     #[test]
     fn a_run_that_complains_more_than_a_pipe_holds_is_read_to_its_end() {

@@ -24,7 +24,7 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::execute;
 use tempfile::TempPath;
 
-use self::jobs::{JobResult, Jobs, Packets, Source};
+use self::jobs::{JobResult, Jobs, Packets, Source, with_value};
 use self::row::Scope;
 use self::store::Store;
 use super::args::DumpArgs;
@@ -32,6 +32,7 @@ use super::error::{DumpError, hint_text};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
 use super::output::terminal_style;
+use super::secrets;
 use super::targets::is_standard;
 use super::terminal;
 use crate::capture::Inputs;
@@ -138,12 +139,17 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
     let records_path = records.to_path_buf();
     locked(&kept).files.push(records);
     let store = Arc::new(Mutex::new(store));
-    let arguments: Vec<OsString> = arguments
+    let mut arguments: Vec<OsString> = arguments
         .iter()
         .skip(1)
         .filter(|argument| *argument != FLAG)
         .cloned()
         .collect();
+    if let Some(log) = &args.keylog {
+        let copy = secrets::copy(log)?;
+        arguments = with_value(&arguments, "--keylog", Some(&copy));
+        locked(&kept).files.push(copy);
+    }
     let packets = if comes_once(args) && args.redact.is_empty() {
         let file = packet_file().map_err(TemporaryError::of)?;
         let packets = Packets::Kept(file.to_path_buf());
@@ -315,15 +321,15 @@ fn show(
         .and_then(|()| screen.go(&mut terminal, interrupt));
     let restored =
         execute!(io::stdout(), DisableMouseCapture).and_then(|()| ratatui::try_restore());
-    screen.jobs.await_written(|| interrupt.is_asked_for());
     if terminal.show_cursor().is_err() {
         // Dropped, it would write to a terminal that is gone, and panic over that.
         mem::forget(terminal);
     }
+    let written = screen.jobs.await_written(|| interrupt.is_asked_for());
     match shown.and(restored) {
         // A terminal that is gone takes no words.
-        Err(_) if interrupt.is_asked_for() => Ok(Ending::Fine),
-        shown => shown.map(|()| Ending::Fine).map_err(DumpError::Output),
+        Err(_) if interrupt.is_asked_for() => Ok(written),
+        shown => shown.map(|()| written).map_err(DumpError::Output),
     }
 }
 
