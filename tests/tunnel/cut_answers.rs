@@ -9,7 +9,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use socket2::SockRef;
 
-use crate::endpoint::{Endpoint, PATIENCE, Tunnel, command, eventually, stdio, wait};
+use crate::endpoint::{
+    Endpoint, PATIENCE, Tunnel, command, eventually, eventually_within, stdio, wait,
+};
 use crate::metrics::get;
 use crate::services::{deaf, exchange, pattern, read_to_end, service};
 use crate::tls::People;
@@ -360,7 +362,8 @@ pub(crate) fn restart_either_end(
             } else {
                 client = call(&carrier, &listen);
             }
-            eventually("the tunnel serves again", || {
+            // A SYN that went to the session of the end that was killed has no answer, and is waited for.
+            eventually_within(4 * PATIENCE, "the tunnel serves again", || {
                 let mut stream = client.connect();
                 let mut answer = [0];
                 stream.write_all(b"x").is_ok() && stream.read_exact(&mut answer).is_ok()
