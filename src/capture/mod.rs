@@ -55,6 +55,9 @@ pub struct Packet<'a> {
     pub original_bytes: u32,
 }
 
+/// The most interfaces of a section of pcapng that are read, and written; captures have a handful.
+const MAX_SECTION_INTERFACES: usize = 65_536;
+
 /// Interfaces of an input that are distinguished; the others count as the last of these.
 const MAX_INTERFACES: usize = 1_024;
 

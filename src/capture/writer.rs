@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 
-use super::{ByteOrder, InterfaceId, LinkType, MAX_CAPTURED_BYTES, Packet};
+use super::{ByteOrder, InterfaceId, LinkType, MAX_CAPTURED_BYTES, MAX_SECTION_INTERFACES, Packet};
 use crate::time::{SECOND_NS, Timestamp};
 
 /// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian, one section, times
@@ -164,21 +164,21 @@ impl<W: Write> PcapngWriter<W> {
             link_type: packet.link_type,
             offset_seconds,
         };
-        if self.interfaces.get(self.latest) == Some(&wanted) {
-            return interface_index(self.latest);
+        if self.interfaces.get(self.latest) != Some(&wanted) {
+            let known = self.interfaces.iter().position(|known| *known == wanted);
+            self.latest = match known {
+                Some(place) => place,
+                None => self.describe(wanted)?,
+            };
         }
-        let known = self.interfaces.iter().position(|known| *known == wanted);
-        let place = known.unwrap_or(self.interfaces.len());
-        let index = interface_index(place)?;
-        if known.is_none() {
-            self.describe(&wanted)?;
-            self.interfaces.push(wanted);
-        }
-        self.latest = place;
-        Ok(index)
+        u32::try_from(self.latest).map_err(|_| too_many_interfaces())
     }
 
-    fn describe(&mut self, interface: &Interface) -> io::Result<()> {
+    /// Describes an interface; its index.
+    fn describe(&mut self, interface: Interface) -> io::Result<usize> {
+        if self.interfaces.len() == MAX_SECTION_INTERFACES {
+            return Err(too_many_interfaces());
+        }
         let link_type = u16::try_from(interface.link_type.number())
             .map_err(|_| invalid("a pcapng link type has 16 bits"))?;
         self.write_block(1, |block| {
@@ -191,7 +191,9 @@ impl<W: Write> PcapngWriter<W> {
                 push_option(block, 14, 8, &interface.offset_seconds.to_le_bytes());
             }
             push_option(block, 0, 0, &[]);
-        })
+        })?;
+        self.interfaces.push(interface);
+        Ok(self.interfaces.len() - 1)
     }
 
     /// Writes a block of this type around what `body` appends, a multiple of four bytes.
@@ -209,14 +211,8 @@ impl<W: Write> PcapngWriter<W> {
     }
 }
 
-/// Interfaces that a section has at most, as many as our own reader takes.
-const MAX_INTERFACES: usize = 1 << 16;
-
-fn interface_index(place: usize) -> io::Result<u32> {
-    match u32::try_from(place) {
-        Ok(index) if place < MAX_INTERFACES => Ok(index),
-        _ => Err(invalid("a section holds at most 65536 interfaces")),
-    }
+fn too_many_interfaces() -> io::Error {
+    invalid("a section holds at most 65536 interfaces")
 }
 
 /// A comment that a block can hold.

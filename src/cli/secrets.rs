@@ -20,10 +20,7 @@ const MAX_BYTES: u64 = 512 << 20;
 
 /// Reads a key log.
 pub(super) fn read(path: &Path) -> Result<Arc<KeyLog>, DumpError> {
-    let text = text(path).map_err(|error| DumpError::ReadKeyLog {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text = text(path)?;
     match KeyLog::parse(&text) {
         Ok(log) => Ok(Arc::new(log)),
         Err(error) => Err(DumpError::KeyLog {
@@ -37,18 +34,19 @@ pub(super) fn read(path: &Path) -> Result<Arc<KeyLog>, DumpError> {
 /// connects appends others meanwhile, or when the log comes out of a pipe.
 #[cfg(feature = "tui")]
 pub(super) fn copy(path: &Path) -> Result<TempPath, DumpError> {
-    let text = text(path).map_err(|error| DumpError::ReadKeyLog {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text = text(path)?;
     let mut file = NamedTempFile::new().map_err(TemporaryError::of)?;
     file.write_all(text.as_bytes())
         .map_err(TemporaryError::of)?;
     Ok(file.into_temp_path())
 }
 
-fn text(path: &Path) -> io::Result<String> {
-    read_most(File::open(path)?, MAX_BYTES)
+fn text(path: &Path) -> Result<String, DumpError> {
+    let text = File::open(path).and_then(|file| read_most(file, MAX_BYTES));
+    text.map_err(|error| DumpError::ReadKeyLog {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// Reads a text of at most `most` bytes.

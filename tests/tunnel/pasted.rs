@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 
 use ministream_fixtures::namespace::in_namespace;
@@ -191,6 +192,16 @@ fn typed_at_prompts(block: &str) -> String {
     })
 }
 
+/// Whether processes may have a namespace of their own here.
+static MAY_BE_APART: LazyLock<bool> = LazyLock::new(|| {
+    let mut probe = Command::new("unshare");
+    let status = probe
+        .args(["--pid", "--fork", "true"])
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+});
+
 /// What a shell says that a block is pasted into, in a folder in which the captures are.
 fn paste(block: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -209,12 +220,7 @@ fn paste(block: &str) -> String {
     // What is started has process groups of its own, and ends with a namespace for processes.
     let in_time = "timeout --signal=KILL 90";
     let apart = "unshare --pid --fork --kill-child";
-    let mut probe = Command::new("unshare");
-    probe
-        .args(["--pid", "--fork", "true"])
-        .stderr(Stdio::null());
-    let may_be_apart = probe.status().is_ok_and(|status| status.success());
-    let apart = may_be_apart.then_some(apart);
+    let apart = MAY_BE_APART.then_some(apart);
     let words = [in_time].into_iter().chain(apart);
     let words = words.flat_map(|words| words.split(' '));
     let mut words = words.chain(["bash", "-c", &pasted]);

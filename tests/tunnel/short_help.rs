@@ -65,7 +65,7 @@ fn the_short_help_of_every_command_is_one_screen() {
     for words in commands {
         let named: Vec<&str> = words.iter().map(String::as_str).collect();
         let short = printed(&named, "-h");
-        // Its ten commands leave no line for the prompt.
+        // Its commands leave no line for the prompt.
         let screen = if words.is_empty() { SCREEN + 1 } else { SCREEN };
         assert!(short.lines().count() <= screen, "{short}");
         assert!(

@@ -11,15 +11,15 @@ use pcap_parser::{
 use super::block::{BLOCK_TRAILER, field};
 use super::interface::Interface;
 use crate::capture::window::Current;
-use crate::capture::{ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES};
+use crate::capture::{
+    ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES, MAX_SECTION_INTERFACES,
+};
 use crate::time::Timestamp;
 
 /// Offset of the packet in an enhanced and in an obsolete packet block.
 const PACKET_OFFSET: usize = 28;
 /// Offset of the packet in a simple packet block.
 const SIMPLE_PACKET_OFFSET: usize = 12;
-/// The most interfaces of a section that are kept; captures have a handful.
-const MAX_INTERFACES: usize = 65_536;
 
 /// The state that a section's blocks build up for those after them. All of
 /// its methods are given whole blocks, both lengths included.
@@ -77,9 +77,9 @@ impl Section {
 
     /// Reads an interface description block.
     pub(super) fn add_interface(&mut self, block: &[u8]) -> Result<(), Damage> {
-        if self.interfaces.len() == MAX_INTERFACES {
+        if self.interfaces.len() == MAX_SECTION_INTERFACES {
             return Err(Damage::TooManyInterfaces {
-                bound: MAX_INTERFACES,
+                bound: MAX_SECTION_INTERFACES,
             });
         }
         let (_, description) = match self.order {

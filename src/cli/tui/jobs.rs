@@ -210,7 +210,7 @@ impl Jobs {
     /// The arguments for reading the packets again, if they are there.
     fn packet_arguments(&self) -> Option<Vec<OsString>> {
         // It may be given once.
-        let mut arguments = with_value(&self.arguments, "--conv", None);
+        let mut arguments = with_value(&self.arguments, "conv", None);
         match &self.packets {
             Packets::OfInput => {}
             Packets::InRecords => return Some(self.records_argument()),
@@ -259,7 +259,8 @@ pub(super) fn with_value(
     option: &str,
     value: Option<&Path>,
 ) -> Vec<OsString> {
-    let assigned = format!("{option}=");
+    let spelled = format!("--{option}");
+    let assigned = format!("{spelled}=");
     let mut rest = arguments.iter();
     let mut result = Vec::new();
     while let Some(argument) = rest.next() {
@@ -267,14 +268,13 @@ pub(super) fn with_value(
             // What follows are files.
             result.push(argument.clone());
             result.extend(rest.by_ref().cloned());
-        } else if argument == option {
+        } else if *argument == *spelled {
             rest.next();
         } else if !argument.as_encoded_bytes().starts_with(assigned.as_bytes()) {
             result.push(argument.clone());
         }
     }
-    let value = value.into_iter();
-    let value = value.flat_map(|value| [OsString::from(option), value.into()]);
+    let value = value.into_iter().flat_map(|value| named(option, value));
     value.chain(result).collect()
 }
 
@@ -337,11 +337,11 @@ mod tests {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
         let given = words("-d x --keylog a --keylog=b -Y y -- --keylog --keylog=c");
         assert_eq!(
-            with_value(&given, "--keylog", Some(Path::new("k"))),
+            with_value(&given, "keylog", Some(Path::new("k"))),
             words("--keylog k -d x -Y y -- --keylog --keylog=c")
         );
         assert_eq!(
-            with_value(&given, "--keylog", None),
+            with_value(&given, "keylog", None),
             words("-d x -Y y -- --keylog --keylog=c")
         );
     }

@@ -147,7 +147,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         .collect();
     if let Some(log) = &args.keylog {
         let copy = secrets::copy(log)?;
-        arguments = with_value(&arguments, "--keylog", Some(&copy));
+        arguments = with_value(&arguments, "keylog", Some(&copy));
         locked(&kept).files.push(copy);
     }
     let packets = if comes_once(args) && args.redact.is_empty() {
